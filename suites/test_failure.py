@@ -26,9 +26,7 @@ TRANSPORTS = [
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_guest_outlives_a_killed_destination(
-    source: VM, destination: VM, transport: Live
-) -> None:
+def test_guest_outlives_a_killed_destination(source: VM, destination: VM, transport: Live) -> None:
     """The guest continues on the source when the destination is killed while memory is sent."""
     migration = start_migration(source, to=destination, via=transport, bandwidth=SLOW)
     migration.wait_until_sent(MiB)

@@ -13,18 +13,19 @@ from landfall.migration import MiB, start_migration
 from landfall.transport import LIVE, TCP, UNIX, Live
 from landfall.vm import VM
 
-CAP = 8 * MiB
-HIGHER_CAP = 16 * MiB
+CAP = 16 * MiB
+HIGHER_CAP = 32 * MiB
 TOLERANCE = 1.1
 NEVER = 0.001
 """A down time (s) so short that a guest that writes never converges."""
-BUSY = 4096
-"""Pages a second that the guest writes: twice what CAP can carry."""
+BUSY = 12288
+"""Pages a second that the guest writes: more than HIGHER_CAP can carry."""
 
 
 @pytest.mark.parametrize("transport", [TCP, UNIX], ids=str)
 def test_bandwidth_cap_holds(source: VM, destination: VM, transport: Live) -> None:
     """No second on the wire carries more than the cap, by a tenth."""
+    source.set_guest(rate=BUSY)
     migration = start_migration(
         source, to=destination, via=transport, bandwidth=CAP, downtime=NEVER, watched=True
     )
@@ -45,7 +46,7 @@ def test_bandwidth_cap_holds_when_changed_in_flight(source: VM, destination: VM)
         source, to=destination, via=TCP, bandwidth=CAP, downtime=NEVER, watched=True
     )
 
-    low = migration.measure(amount=CAP)
+    low = migration.measure(amount=2 * CAP)
     migration.set(bandwidth=HIGHER_CAP)
     high = migration.measure(amount=2 * HIGHER_CAP)
     migration.release()
@@ -64,7 +65,7 @@ def test_ram_is_passed_over_again(source: VM, destination: VM, transport: Live) 
     """Memory that is written while it is sent is sent again, in at least two more passes."""
     source.set_guest(rate=BUSY)
     migration = start_migration(
-        source, to=destination, via=transport, bandwidth=4 * CAP, downtime=NEVER
+        source, to=destination, via=transport, bandwidth=2 * CAP, downtime=NEVER
     )
     migration.wait_for_pass(3)
     migration.release()
@@ -81,7 +82,7 @@ def test_ram_is_passed_over_again_on_every_transport(
     """Memory that is written while it is sent is sent again, whatever carries it."""
     source.set_guest(rate=BUSY)
     migration = start_migration(
-        source, to=destination, via=transport, bandwidth=4 * CAP, downtime=NEVER
+        source, to=destination, via=transport, bandwidth=2 * CAP, downtime=NEVER
     )
     migration.wait_for_pass(3)
     migration.release()
@@ -93,7 +94,7 @@ def test_ram_is_passed_over_again_on_every_transport(
 @pytest.mark.parametrize("transport", LIVE, ids=str)
 def test_progress_is_told_truly(source: VM, destination: VM, transport: Live) -> None:
     """What query-migrate says only ever grows where it should, and adds up at the end."""
-    migration = start_migration(source, to=destination, via=transport, bandwidth=2 * CAP)
+    migration = start_migration(source, to=destination, via=transport, bandwidth=CAP)
 
     outcome = migration.outcome_watched()
 

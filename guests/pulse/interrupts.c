@@ -81,6 +81,7 @@ _Noreturn static void trap(const struct frame *frame)
     statement_hex("cr2", read_cr2());
     statement_end();
     cpu->dead = true;
+    apic_wake(cpu_at(0)->apic_id); /* it may be waiting for this one */
     halt_for_good();
 }
 

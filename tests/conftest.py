@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A rig for the tests that need real QEMU: pairs of VMs, moved and judged outside of pytest's suites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from landfall import fetch, guest
+from landfall.build import QemuBuild, find, probe
+from landfall.guest import Guest, cache_folder
+from landfall.host import LocalHost
+from landfall.judgement import Judgement, conclude
+from landfall.machine import Machine
+from landfall.reactor import Reactor
+from landfall.verdict import Verdict
+from landfall.vm import VM, Stage
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def host() -> Iterator[LocalHost]:
+    """This machine."""
+    with LocalHost() as here:
+        yield here
+
+
+@pytest.fixture(scope="session")
+def reactor() -> Iterator[Reactor]:
+    """The loop that QMP and the guests are heard on."""
+    with Reactor() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def build(host: LocalHost) -> QemuBuild:
+    """The soundest QEMU there is: a fetched 10.0, or else the machine's own."""
+    fetched = {b.name: str(b.path) for b in fetch.fetched(cache_folder("qemu"))}
+    return probe(*find("10.0" if "10.0" in fetched else "system", fetched), host)
+
+
+@pytest.fixture(scope="session")
+def pulse(host: LocalHost) -> Guest:
+    """The guest pulse, 64 bits."""
+    return guest.load("pulse-64", ROOT / "guests", host)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, host: LocalHost, reactor: Reactor) -> Iterator[Stage]:
+    """What the VMs of a test stand on."""
+    made = Stage(host, reactor, tmp_path)
+    yield made
+    for migration in made.migrations:
+        migration.abandon()
+    for vm in made.vms:
+        vm.bury()
+
+
+@pytest.fixture
+def start(stage: Stage, build: QemuBuild, pulse: Guest) -> Callable[..., tuple[VM, VM]]:
+    """Start a pair: `start(through='cat', memory=16)` returns a speaking source and its twin."""
+
+    def started(through: str = "", starts_stopped: bool = False, **changes: object) -> tuple[VM, VM]:
+        stage.through = through
+        machine = replace(Machine(pulse, memory=16), **changes)  # type: ignore[arg-type]
+        source = VM(stage, build, machine, "source")
+        source.start()
+        destination = source.twin(starts_stopped=starts_stopped)
+        destination.start()
+        source.connect()
+        source.wait_for_guest()
+        destination.connect()
+        return source, destination
+
+    return started
+
+
+@pytest.fixture
+def judged(stage: Stage) -> Callable[[], Judgement]:
+    """End the VMs and have the oracles judge what happened."""
+    return lambda: conclude(stage)
+
+
+@pytest.fixture
+def broken(judged: Callable[[], Judgement]) -> Callable[[], dict[str, str]]:
+    """Judge, and return the broken promises with everything said against each."""
+
+    def promises() -> dict[str, str]:
+        judgement = judged()
+        said: dict[str, str] = {o.promise: o.text for o in judgement.observations}
+        for finding in judgement.findings:
+            if finding.verdict is Verdict.BROKEN:
+                texts = [observation.text for observation in finding.observations]
+                said[finding.oracle] = " | ".join(texts)
+        return said
+
+    return promises

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every oracle keeps a healthy history and convicts a damaged one, in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from landfall.history import Comparison, History
+from landfall.line import Heard
+from landfall.oracles import ORACLES, contract, cpu, host, memory, ownership, time
+from landfall.verdict import Finding, Verdict
+from tests import life
+
+PAGE = "@34 page cpu=0 addr=123000 found=0 expected=500024600 gen=5 during=verify bad=200"
+TSC = "@34 tsc cpu=1 now=100 before=200 by=0"
+REGISTER = "@34 register cpu=1 name=xmm3 found=1 expected=2"
+TRAP = "@34 trap cpu=0 vector=e error=2 ip=101000 cr2=dead000"
+
+
+def said(line: str) -> History:
+    """A healthy history in which the guest also says `line` at the end."""
+    healthy = life.moved()
+    heard = (*healthy.sides[1].heard, Heard(life.statement(line), 1.5))
+    return life.with_destination(healthy, heard=heard)
+
+
+def told(finding: Finding) -> str:
+    return " | ".join(observation.text for observation in finding.observations)
+
+
+@pytest.mark.parametrize("oracle", ORACLES, ids=lambda oracle: oracle.name)
+def test_healthy_history_is_kept(oracle) -> None:
+    """A guest that was moved without harm keeps every promise, and something earned it."""
+    finding = oracle.judge(life.moved())
+
+    assert finding.verdict is Verdict.KEPT, told(finding)
+    assert all(count > 0 for count in finding.earned.values())
+
+
+@pytest.mark.parametrize(
+    ("judge", "line", "words"),
+    [
+        (memory.judge, PAGE, "0x123000 holds 0000000000000000 where 0000000500024600"),
+        (memory.judge, "@34 verified id=2 pages=1f47 bad=3 gen=2", "3 of 8007 pages"),
+        (time.judge, TSC, "vCPU 1 read TSC 0x100 after vCPU 0 had read 0x200"),
+        (cpu.judge, REGISTER, "register xmm3 of vCPU 1 holds 0x1 where the guest left 0x2"),
+        (cpu.judge, TRAP, "vCPU 0 took exception 14"),
+    ],
+)
+def test_what_the_guest_complains_of_convicts(judge, line: str, words: str) -> None:
+    """A guest's own complaint breaks the promise it is about, with where and what."""
+    finding = judge(said(line))
+
+    assert finding.verdict is Verdict.BROKEN
+    assert words in told(finding)
+
+
+def test_both_sides_running_breaks_ownership() -> None:
+    """A statement made on both sides means that two copies of the guest ran."""
+    healthy = life.moved()
+    source = (*healthy.sides[0].heard, *life.beats(41, 3, at=1.2, guest_time=1.0))
+
+    finding = ownership.judge(life.with_source(healthy, heard=source))
+
+    assert finding.verdict is Verdict.BROKEN
+    assert "ran on the source and on the destination: statement 0x29" in told(finding)
+
+
+def test_lost_statement_breaks_ownership() -> None:
+    """A number that nobody said is told."""
+    healthy = life.moved()
+
+    finding = ownership.judge(life.with_destination(healthy, heard=healthy.sides[1].heard[2:]))
+
+    assert "statements 0x29 to 0x2a were never heard" in told(finding)
+
+
+def test_silent_guest_breaks_ownership() -> None:
+    """A destination that QEMU calls running, and whose guest says nothing, is convicted."""
+    finding = ownership.judge(life.with_destination(life.moved(), heard=()))
+
+    assert "its guest said nothing" in told(finding)
+
+
+def test_running_source_after_success_breaks_ownership() -> None:
+    """A source that runs beside its destination is convicted by its run state alone."""
+    finding = ownership.judge(life.with_source(life.moved(), status="running"))
+
+    assert "«running» on source and on destination" in told(finding)
+
+
+def test_memory_that_is_older_as_a_whole_is_seen() -> None:
+    """A uniform rollback shows, because how far the guest had come is known outside it."""
+    healthy = life.moved()
+    old = tuple(
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, gen=1, wrote=50) for n in range(10)
+    )
+
+    finding = memory.judge(life.with_destination(healthy, heard=(*old, life.verified(51, 1.4))))
+
+    assert finding.verdict is Verdict.BROKEN
+    assert "the memory is older than it was" in told(finding)
+
+
+def test_guest_that_repeats_itself_has_an_older_memory() -> None:
+    """Numbers said again after the source had stopped convict the memory, not two running sides."""
+    healthy = life.moved()
+    again = (*life.beats(35, 10, at=1.12, guest_time=1.0), life.verified(45, 1.4))
+    history = life.with_destination(healthy, heard=again)
+
+    assert "the guest repeats 6 statements" in told(memory.judge(history))
+    assert "ran on" not in told(ownership.judge(history))
+
+
+def test_difference_of_both_rams_breaks_memory() -> None:
+    """A byte that differs between both RAMs, while neither runs, is told with its address."""
+    difference = Comparison("source", "destination", 1 << 25, ((0x5000, 0x6000),))
+
+    finding = memory.judge(replace(life.moved(), comparisons=(difference,)))
+
+    assert "differs from 0x5000 to 0x6000" in told(finding)
+
+
+def test_tsc_below_the_sources_breaks_time() -> None:
+    """A destination whose TSC starts below the source's last reading is convicted."""
+    healthy = life.moved()
+    heard = (*life.beats(41, 10, at=1.12, guest_time=0.01), life.verified(51, 1.4))
+
+    finding = time.judge(life.with_destination(healthy, heard=heard))
+
+    assert "the TSC of vCPU 0 went back" in told(finding)
+
+
+def test_tsc_that_counts_the_blackout_breaks_time_under_tcg() -> None:
+    """Under TCG the TSC stands still while nobody runs the guest; a jump is told with its size."""
+    healthy = life.moved()
+    heard = (*life.beats(41, 10, at=1.12, guest_time=1.6), life.verified(51, 1.4))
+
+    finding = time.judge(life.with_destination(healthy, heard=heard))
+
+    assert finding.verdict is Verdict.BROKEN
+    assert "the TSC jumped by 0.6" in told(finding)
+
+
+def test_dead_timer_breaks_time() -> None:
+    """A guest that answers and takes no timer interrupt is convicted of its timer."""
+    healthy = life.moved()
+    still = tuple(
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, ticks=100, cticks=100) for n in range(10)
+    )
+
+    finding = time.judge(life.with_destination(healthy, heard=(*still, life.verified(51, 1.4))))
+
+    assert "its timer interrupts stand still" in told(finding)
+
+
+@pytest.mark.parametrize("judge", [memory.judge, time.judge, cpu.judge, ownership.judge])
+def test_blind_oracle_is_unable_or_worse(judge) -> None:
+    """An oracle that saw nothing afterwards never says kept."""
+    finding = judge(life.with_destination(life.moved(), heard=(), status="paused"))
+
+    assert finding.verdict is not Verdict.KEPT
+
+
+def test_wrong_order_of_statuses_breaks_the_contract() -> None:
+    """A status that may not follow the one before is told."""
+    events = (*life.statuses(0.5, "setup", "active", "setup"), life.event("STOP", 1.0))
+
+    finding = contract.judge(life.with_source(life.moved(), events=events))
+
+    assert "the status went from active to setup" in told(finding)
+
+
+def test_failed_load_that_let_the_guest_go_breaks_the_contract() -> None:
+    """A destination that says RESUME although the attempt failed is told."""
+    healthy = life.moved()
+    journey = replace(healthy.journeys[0], status="failed")
+
+    finding = contract.judge(replace(healthy, journeys=(journey,)))
+
+    assert "and yet the destination said RESUME" in told(finding)
+
+
+def test_progress_that_goes_back_breaks_the_contract() -> None:
+    """What query-migrate says of its progress only grows."""
+    healthy = life.moved()
+    samples = ({"ram": {"transferred": 9, "total": 9}}, {"ram": {"transferred": 5, "total": 9}})
+
+    finding = contract.judge(
+        replace(healthy, journeys=(replace(healthy.journeys[0], samples=samples),))
+    )
+
+    assert "transferred went back from 9 to 5" in told(finding)
+
+
+def test_qemu_that_died_breaks_the_contract() -> None:
+    """A QEMU that ended by itself is told, with its last words."""
+    dead = {"exit_status": -6, "ended_by_us": "", "stderr": "qemu: assertion failed\n"}
+
+    finding = contract.judge(life.with_destination(life.moved(), **dead))
+
+    assert "ended by itself with status -6: qemu: assertion failed" in told(finding)
+
+
+def test_stray_process_breaks_the_host_promise() -> None:
+    """A process that outlives both QEMUs is told with its command line."""
+    finding = host.judge(replace(life.moved(), strays={42: "cat /tmp/fifo"}))
+
+    assert "process 42 outlived its QEMU: cat /tmp/fifo" in told(finding)
