@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from landfall.history import Comparison, History
 from landfall.line import Heard
-from landfall.oracles import ORACLES, contract, cpu, host, memory, ownership, time
+from landfall.oracles import ORACLES, Oracle, contract, cpu, host, memory, ownership, time
 from landfall.verdict import Finding, Verdict
 from tests import life
 
+Judge = Callable[[History], Finding]
 PAGE = "@34 page cpu=0 addr=123000 found=0 expected=500024600 gen=5 during=verify bad=200"
 TSC = "@34 tsc cpu=1 now=100 before=200 by=0"
 REGISTER = "@34 register cpu=1 name=xmm3 found=1 expected=2"
@@ -31,7 +33,7 @@ def told(finding: Finding) -> str:
 
 
 @pytest.mark.parametrize("oracle", ORACLES, ids=lambda oracle: oracle.name)
-def test_healthy_history_is_kept(oracle) -> None:
+def test_healthy_history_is_kept(oracle: Oracle) -> None:
     """A guest that was moved without harm keeps every promise, and something earned it."""
     finding = oracle.judge(life.moved())
 
@@ -49,7 +51,7 @@ def test_healthy_history_is_kept(oracle) -> None:
         (cpu.judge, TRAP, "vCPU 0 took exception 14"),
     ],
 )
-def test_what_the_guest_complains_of_convicts(judge, line: str, words: str) -> None:
+def test_what_the_guest_complains_of_convicts(judge: Judge, line: str, words: str) -> None:
     """A guest's own complaint breaks the promise it is about, with where and what."""
     finding = judge(said(line))
 
@@ -157,7 +159,7 @@ def test_dead_timer_breaks_time() -> None:
 
 
 @pytest.mark.parametrize("judge", [memory.judge, time.judge, cpu.judge, ownership.judge])
-def test_blind_oracle_is_unable_or_worse(judge) -> None:
+def test_blind_oracle_is_unable_or_worse(judge: Judge) -> None:
     """An oracle that saw nothing afterwards never says kept."""
     finding = judge(life.with_destination(life.moved(), heard=(), status="paused"))
 

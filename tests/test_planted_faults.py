@@ -15,7 +15,7 @@ import pytest
 from landfall.errors import PromiseBroken, QEMUDied
 from landfall.migration import migrate, start_migration
 from landfall.transport import EXEC, EXEC_FILE, FD, TCP, UNIX, Transport
-from landfall.vm import VM
+from landfall.vm import VM, Stage
 
 pytestmark = pytest.mark.qemu
 
@@ -111,7 +111,7 @@ def test_truncated_stream_kills_the_destination_and_says_so(start: Start) -> Non
         migrate(source, to=destination, via=EXEC)
 
 
-def test_stray_process_is_seen(start: Start, stage, broken: Broken) -> None:
+def test_stray_process_is_seen(start: Start, stage: Stage, broken: Broken) -> None:
     """A process that QEMU's command left behind breaks the promise of the host."""
     source, _destination = start()
     stray = stage.host.spawn(["sleep", "60"], cwd=source.folder, errors=Path(os.devnull))

@@ -11,9 +11,10 @@ cc=${CC:-gcc}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Loops over pages must stay loops: there is no memset to call.
+# Loops over pages must stay loops: there is no memset to call. Pages are read as words of more than one size.
 flags="-std=gnu11 -ffreestanding -nostdlib -mgeneral-regs-only -fno-stack-protector -fno-pic -mno-red-zone -O2
- -fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror"
+ -fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns
+ -fno-strict-aliasing -Wall -Wextra -Werror"
 
 for bits in 32 64; do
     arch=-m$bits

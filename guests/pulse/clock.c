@@ -27,15 +27,15 @@ static void report(u32 index, u64 now, u64 before, u32 by_index)
  */
 static void measure(struct cpu *cpu, u64 now)
 {
-    u64 interval = now - cpu->tick_tsc;
+    u32 ticks = cpu->ticks - cpu->tick_seen;
+    u64 interval = now - cpu->tick_tsc, average = cpu->tsc_per_tick;
 
-    if (cpu->ticks == cpu->tick_seen)
+    if (!ticks)
         return;
-    if (cpu->ticks - cpu->tick_seen == 1 && cpu->tick_tsc) {
-        if (cpu->tsc_per_tick && interval > cpu->tsc_per_tick << 2)
-            interval = cpu->tsc_per_tick << 2;
-        cpu->tsc_per_tick = cpu->tsc_per_tick ? cpu->tsc_per_tick - (cpu->tsc_per_tick >> 3) + (interval >> 3) : interval;
-    }
+    if (ticks == 1 && !average && cpu->tick_tsc)
+        cpu->tsc_per_tick = interval;
+    else if (ticks == 1 && average)
+        cpu->tsc_per_tick += ((interval < 4 * average ? interval : 4 * average) >> 3) - (average >> 3);
     cpu->tick_seen = cpu->ticks;
     cpu->tick_tsc = now;
 }

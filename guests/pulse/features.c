@@ -18,7 +18,6 @@ void features_find(void)
     features.avx = basic.c & 1 << 26 && basic.c & 1 << 28 && cpuid(13, 2).a == 256 && cpuid(13, 2).b == 576;
     if (extended.a >= 0x80000001) {
         extended = cpuid(0x80000001, 0);
-        features.syscall = extended.d & 1 << 11;
         features.nx = extended.d & 1 << 20;
         features.rdtscp = extended.d & 1 << 27;
         features.lm = extended.d & 1 << 29;

@@ -32,10 +32,18 @@
 
 typedef u8 area[FPU_BYTES];
 
-static void put16(u8 *area, u32 at, u16 value) { *(u16 *)(area + at) = value; }
-static void put32(u8 *area, u32 at, u32 value) { *(u32 *)(area + at) = value; }
-static void put64(u8 *area, u32 at, u64 value) { *(u64 *)(area + at) = value; }
-static u64 get64(const u8 *area, u32 at) { return *(const u64 *)(area + at); }
+typedef u64 anywhere __attribute__((aligned(1))); /* fields are not where their size would have them */
+
+static void put(u8 *area, u32 at, u64 value, u64 mask)
+{
+    anywhere *to = (anywhere *)(area + at);
+    *to = (*to & ~mask) | (value & mask);
+}
+
+static void put16(u8 *area, u32 at, u16 value) { put(area, at, value, 0xffff); }
+static void put32(u8 *area, u32 at, u32 value) { put(area, at, value, 0xffffffff); }
+static void put64(u8 *area, u32 at, u64 value) { put(area, at, value, ~0ull); }
+static u64 get(const u8 *area, u32 at, u64 mask) { return *(const anywhere *)(area + at) & mask; }
 
 static void save(area *to)
 {
@@ -86,12 +94,12 @@ void fpu_plant(struct cpu *cpu)
 
 static void compare(struct cpu *cpu, const char *name, u32 at, u64 mask)
 {
-    u64 found = get64(cpu->fpu_found, at), expected = get64(cpu->fpu_expected, at);
+    u64 found = get(cpu->fpu_found, at, mask), expected = get(cpu->fpu_expected, at, mask);
 
-    if (!((found ^ expected) & mask))
+    if (found == expected)
         return;
-    register_differs(cpu, name, found & mask, expected & mask);
-    put64(cpu->fpu_expected, at, found); /* say it once */
+    register_differs(cpu, name, found, expected);
+    put(cpu->fpu_expected, at, found, mask); /* say it once */
 }
 
 static void compare_vectors(struct cpu *cpu, char *name, u32 at, u32 word_offset)
@@ -114,9 +122,9 @@ void fpu_check(struct cpu *cpu)
     char st[] = "st0", sign[] = "st0.sign", xmm[16] = "xmm", ymm[16] = "ymm";
 
     save((area *)&cpu->fpu_found);
-    compare(cpu, "fcw", 0, 0xffff);
-    compare(cpu, "fsw", 0, 0xffff0000);
-    compare(cpu, "ftw", 0, 0xff00000000ull);
+    compare(cpu, "fcw", FCW, 0xffff);
+    compare(cpu, "fsw", FSW, 0xffff);
+    compare(cpu, "ftw", FTW, 0xff);
     compare(cpu, "mxcsr", MXCSR, 0xffffffff);
     for (u32 i = 0; i < 8; i++) {
         st[2] = sign[2] = (char)('0' + i);

@@ -68,7 +68,7 @@ void interrupts_load(struct cpu *cpu)
     load_task(cpu);
 }
 
-/* Says what happened and never returns: the vCPU's timer interrupts stay pending, and the host sees it stop. */
+/* Says what happened and never returns: from now on the host sees this vCPU's ticks stand still. */
 _Noreturn static void trap(const struct frame *frame)
 {
     struct cpu *cpu = this_cpu();

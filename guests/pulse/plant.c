@@ -24,9 +24,8 @@ static void plant_debug(const struct cpu *cpu)
 
 static void plant_system_calls(const struct cpu *cpu)
 {
-    if (features.syscall)
+    if (features.lm) { /* not by the SYSCALL bit: outside long mode an Intel CPU hides it (SDM 2A, CPUID 80000001H) */
         wrmsr(MSR_STAR, next(cpu));
-    if (features.lm) {
         wrmsr(MSR_LSTAR, (next(cpu) & LOW_47) | HIGH_HALF);
         wrmsr(MSR_CSTAR, (next(cpu) & LOW_47) | HIGH_HALF);
         wrmsr(MSR_SFMASK, (u32)next(cpu));

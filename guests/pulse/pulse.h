@@ -90,7 +90,7 @@ void multiboot_each_range(void (*use)(u64 start, u64 end));
 
 /* features.c */
 extern struct features {
-    bool nx, lm, syscall, sep, mtrr, pat, rdtscp, avx, rtc;
+    bool nx, lm, sep, mtrr, pat, rdtscp, avx, rtc;
 } features;
 void features_find(void);
 const char *features_text(void);

@@ -4,7 +4,7 @@
 #include "registers.h"
 
 enum kind { CR, XCR0, DR, MSR, SELECTOR, TABLE, APIC, IOAPIC, PORT };
-enum need { ALWAYS, AVX, LM, LONG_MODE, SYSCALL, SEP, PAT, MTRR, RDTSCP, BOOT };
+enum need { ALWAYS, AVX, LM, LONG_MODE, NX, SEP, PAT, MTRR, RDTSCP, BOOT };
 
 #define MTRR_LAST     0xffff0000u /* stands for the last variable pair, wherever that is */
 
@@ -26,8 +26,8 @@ static const struct watch {
     {"dr3", DR, ALWAYS, 3, ~0ull},
     {"dr6", DR, ALWAYS, 6, ~0ull},
     {"dr7", DR, ALWAYS, 7, ~0ull},
-    {"efer", MSR, SYSCALL, MSR_EFER, ~0ull},
-    {"star", MSR, SYSCALL, MSR_STAR, ~0ull},
+    {"efer", MSR, NX, MSR_EFER, ~0ull},
+    {"star", MSR, LM, MSR_STAR, ~0ull},
     {"lstar", MSR, LM, MSR_LSTAR, ~0ull},
     {"cstar", MSR, LM, MSR_CSTAR, ~0ull},
     {"sfmask", MSR, LM, MSR_SFMASK, ~0ull},
@@ -80,7 +80,7 @@ static bool met(enum need need, const struct cpu *cpu)
     case AVX: return features.avx;
     case LM: return features.lm;
     case LONG_MODE: return sizeof(word) == 8;
-    case SYSCALL: return features.syscall;
+    case NX: return features.nx || features.lm; /* either has EFER */
     case SEP: return features.sep;
     case PAT: return features.pat;
     case MTRR: return features.mtrr;

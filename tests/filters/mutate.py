@@ -24,7 +24,7 @@ from landfall.stream import CONTINUE, Edit, Flag, Item, Kind, Section, Stream, S
 __all__ = ["MUTATIONS", "NothingToMutate", "main"]
 
 
-class NothingToMutate(Exception):  # noqa: N818 - the stream is not wrong, it only lacks something
+class NothingToMutate(Exception):
     """The stream does not have what the mutation changes."""
 
 
@@ -134,8 +134,10 @@ def stale_page(data: bytes) -> Mutated:
 def swap_cpus(data: bytes) -> Mutated:
     """Give the first two vCPUs each other's state.
 
-    QEMU: completed, running, no message. Guest: `register`, apic_base and SWAPPED; no
-    page is bad and its heart beats on, because what it knows a vCPU by is swapped too.
+    QEMU: completed, running, no message. Guest: mostly `register`, apic_base, apic.id and
+    apic.tpr, while its heart beats on, because what it knows a vCPU by is swapped too. It
+    fell silent for good, in the middle of a word, when a vCPU that was halted (section
+    cpu_common, which stays) got the state of one that was not.
     """
     stream = parse(data)
     cpus = {section.instance: section for section in stream.named("cpu", Kind.FULL)}

@@ -110,9 +110,10 @@ class Qemu:
         self.serial.sendall(f"{number:x} {command}\n".encode("ascii"))
         return self.hear(answer, number)
 
-    def accuses_of(self, kind: str) -> bool:
-        """Tell whether the guest has said something of a kind."""
-        return any(words[1] == kind for words in self.heard)
+    def hear_until_accused(self, kind: str) -> None:
+        """Listen until the guest has said something of a kind, before now or from now on."""
+        if not any(words[1] == kind for words in self.heard):
+            self.hear(kind)
 
 
 @contextmanager
