@@ -64,7 +64,9 @@ def stage(tmp_path: Path, host: LocalHost, reactor: Reactor) -> Iterator[Stage]:
 def start(stage: Stage, build: QemuBuild, pulse: Guest) -> Callable[..., tuple[VM, VM]]:
     """Start a pair: `start(through='cat', memory=16)` returns a speaking source and its twin."""
 
-    def started(through: str = "", starts_stopped: bool = False, **changes: object) -> tuple[VM, VM]:
+    def started(
+        through: str = "", starts_stopped: bool = False, **changes: object
+    ) -> tuple[VM, VM]:
         stage.through = through
         machine = replace(Machine(pulse, memory=16), **changes)  # type: ignore[arg-type]
         source = VM(stage, build, machine, "source")

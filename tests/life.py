@@ -34,9 +34,7 @@ def beat(seq: int, at: float, guest_time: float, **changes: int) -> Heard:
 
 def beats(first: int, count: int, at: float, guest_time: float) -> tuple[Heard, ...]:
     """Return healthy heartbeats, one every `BEAT` seconds."""
-    return tuple(
-        beat(first + n, at + n * BEAT, guest_time + n * BEAT) for n in range(count)
-    )
+    return tuple(beat(first + n, at + n * BEAT, guest_time + n * BEAT) for n in range(count))
 
 
 def verified(seq: int, at: float, bad: int = 0) -> Heard:
@@ -59,7 +57,11 @@ def moved() -> History:
     source = Side(
         name="source",
         heard=beats(1, 40, at=0.2, guest_time=0.2),
-        events=(*statuses(0.5, "setup", "active"), event("STOP", 1.0), *statuses(1.05, "completed")),
+        events=(
+            *statuses(0.5, "setup", "active"),
+            event("STOP", 1.0),
+            *statuses(1.05, "completed"),
+        ),
         status="postmigrate",
         exit_status=0,
         ended_by_us="quit",
@@ -68,7 +70,11 @@ def moved() -> History:
         name="destination",
         origin="source",
         heard=(*beats(41, 10, at=1.12, guest_time=1.0), verified(51, 1.4)),
-        events=(*statuses(0.4, "setup", "active"), event("RESUME", 1.1), *statuses(1.101, "completed")),
+        events=(
+            *statuses(0.4, "setup", "active"),
+            event("RESUME", 1.1),
+            *statuses(1.101, "completed"),
+        ),
         status="running",
         exit_status=0,
         ended_by_us="quit",

@@ -150,7 +150,8 @@ def test_dead_timer_breaks_time() -> None:
     """A guest that answers and takes no timer interrupt is convicted of its timer."""
     healthy = life.moved()
     still = tuple(
-        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, ticks=100, cticks=100) for n in range(10)
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, ticks=100, cticks=100)
+        for n in range(10)
     )
 
     finding = time.judge(life.with_destination(healthy, heard=(*still, life.verified(51, 1.4))))

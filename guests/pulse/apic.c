@@ -33,7 +33,8 @@
  */
 #define TICK_COUNT     TICK_NS
 
-#define SERIAL_PIN     4 /* ISA interrupts go to the pins of their number, but the timer's (hw/i386/x86.c, gsi_handler) */
+/* ISA interrupts go to the pins of their number, but the timer's (QEMU 7.2, hw/i386/x86.c, gsi_handler). */
+#define SERIAL_PIN     4
 #define PINS           24
 
 u32 apic_read(u32 offset) { return *(volatile u32 *)(word)(LOCAL_APIC + offset); }

@@ -8,7 +8,7 @@
 #define MULTIBOOT_MAGIC 0x1BADB002
 #define MULTIBOOT_FLAGS 0x2             /* bit 1: give me the memory map */
 
-#define CR0_VALUE 0x80010033            /* PG WP NE ET MP PE; caches on: INIT leaves CD and NW set (SDM 3A, table 10-1) */
+#define CR0_VALUE 0x80010033            /* PG WP NE ET MP PE; not CD, NW: INIT leaves them set (SDM 3A, 9.1.1) */
 #define CR4_VALUE 0x620                 /* PAE OSFXSR OSXMMEXCPT */
 #define MSR_EFER  0xC0000080
 #define EFER_LME  0x100

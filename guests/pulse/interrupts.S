@@ -13,7 +13,9 @@ interrupt_stubs:
         .rept 256
         .balign STUB_BYTES
         /* The CPU pushes an error code for 8, 10-14, 17, 21, 29 and 30 (SDM 3A, table 6-1; APM 2, 8.2). */
-        .if !((vector == 8) | ((vector >= 10) & (vector <= 14)) | (vector == 17) | (vector == 21) | (vector == 29) | (vector == 30))
+        has_error = (vector == 8) | ((vector >= 10) & (vector <= 14)) | (vector == 17) | (vector == 21)
+        has_error = has_error | (vector == 29) | (vector == 30)
+        .if     !has_error
         push    $0
         .endif
         push    $vector

@@ -12,7 +12,7 @@
 #define SEL_CODE32   0x08
 #define SEL_DATA     0x10
 #define SEL_CODE64   0x18
-#define SEL_TSS      0x20     /* one every 16 bytes, which is the size of a 64-bit TSS descriptor (SDM 3A, 8.2.3) */
+#define SEL_TSS      0x20     /* one every 16 bytes: that is a 64-bit TSS descriptor (SDM 3A, 8.2.3) */
 #define GDT_BYTES    (SEL_TSS + 16 * MAX_CPUS)
 
 #ifdef __x86_64__

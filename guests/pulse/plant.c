@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Puts values of our own, different for every vCPU, where pulse itself needs none. What it needs is watched as it is. */
+/* Puts values of our own, different for every vCPU, where pulse itself needs none. */
 #include "pulse.h"
 #include "registers.h"
 

@@ -44,7 +44,8 @@ class Lines:
         """Return the next line; EOFError at the end, TimeoutError when none comes."""
         deadline = time.monotonic() + within
         while b"\n" not in self.rest:
-            if not select.select([self.descriptor], [], [], max(0, deadline - time.monotonic()))[0]:
+            left = max(0, deadline - time.monotonic())
+            if not select.select([self.descriptor], [], [], left)[0]:
                 raise TimeoutError(f"no line in {within} s; so far {self.rest[-80:]!r}")
             data = os.read(self.descriptor, 1 << 16)
             if not data:
@@ -116,24 +117,32 @@ class Qemu:
             self.hear(kind)
 
 
+def _argv(binary: str, guest: str, *options: str) -> list[str]:
+    # fmt: off
+    return [
+        binary, "-nodefaults", "-no-user-config", "-display", "none",
+        "-accel", "tcg", "-m", "16", "-smp", "2",
+        "-qmp", "stdio",
+        "-chardev", guest,
+        "-serial", "chardev:guest",
+        *options,
+    ]
+    # fmt: on
+
+
 @contextmanager
 def qemu(binary: str, folder: Path, *options: str) -> Iterator[Qemu]:
     """Run QEMU with 16 MiB and without devices but its machine's own."""
     ours, theirs = socket.socketpair()
     errors = folder / "stderr"
-    # fmt: off
-    argv = [
-        binary, "-nodefaults", "-no-user-config", "-display", "none",
-        "-accel", "tcg", "-m", "16", "-smp", "2",
-        "-qmp", "stdio",
-        "-chardev", f"socket,id=guest,fd={theirs.fileno()}",
-        "-serial", "chardev:guest",
-        *options,
-    ]
-    # fmt: on
-    with ours, theirs, errors.open("ab") as log, subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, pass_fds=[theirs.fileno()]
-    ) as process:
+    argv = _argv(binary, f"socket,id=guest,fd={theirs.fileno()}", *options)
+    pipe, given = subprocess.PIPE, [theirs.fileno()]
+    with (
+        ours,
+        theirs,
+        errors.open("ab") as log,
+        subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log, pass_fds=given) as process,
+    ):
         theirs.close()
         assert process.stdout is not None
         monitor = Lines(process.stdout.fileno())

@@ -107,6 +107,18 @@ def test_deep_description() -> None:
     assert parse(data).description is None
 
 
+def test_deep_subsections() -> None:
+    """Subsections nested beyond reason say nothing of a device's length, and crash nothing."""
+    device: dict[str, object] = {"vmsd_name": "x"}
+    for _ in range(300):
+        device = {"vmsd_name": "x", "subsections": [device]}
+    told = made.description({"name": "disk", "instance_id": 0, "subsections": [device]})
+
+    stream = parse(made.HEADER + made.full(5, "disk", bytes(9)) + made.EOF + told)
+
+    assert stream.sections[0].name == "disk"
+
+
 @pytest.mark.parametrize(
     "data",
     [
