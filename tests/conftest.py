@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A rig for the tests that need real QEMU: pairs of VMs, moved and judged outside of pytest's suites."""
+"""A rig for the tests that need real QEMU: pairs of VMs, moved and judged."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def start(stage: Stage, build: QemuBuild, pulse: Guest) -> Callable[..., tuple[V
     """Start a pair: `start(through='cat', memory=16)` returns a speaking source and its twin."""
 
     def started(
-        through: str = "", starts_stopped: bool = False, **changes: object
+        through: str = "", *, starts_stopped: bool = False, **changes: object
     ) -> tuple[VM, VM]:
         stage.through = through
         machine = replace(Machine(pulse, memory=16), **changes)  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ def said(line: str) -> History:
 
 
 def told(finding: Finding) -> str:
+    """Everything that a finding says."""
     return " | ".join(observation.text for observation in finding.observations)
 
 
@@ -107,7 +108,7 @@ def test_memory_that_is_older_as_a_whole_is_seen() -> None:
 
 
 def test_guest_that_repeats_itself_has_an_older_memory() -> None:
-    """Numbers said again after the source had stopped convict the memory, not two running sides."""
+    """Numbers said again after the source had stopped convict the memory."""
     healthy = life.moved()
     again = (*life.beats(35, 10, at=1.12, guest_time=1.0), life.verified(45, 1.4))
     history = life.with_destination(healthy, heard=again)

@@ -7,7 +7,7 @@
 #define TRAMPOLINE   0x8000   /* a start-up IPI can only name a page below 1 MiB (SDM 3A, 9.4.4) */
 
 #define MAX_CPUS     8
-#define CPU_BLOCK    0x4000   /* struct cpu and its stack; aligned to its size, so that the stack pointer names the cpu */
+#define CPU_BLOCK    0x4000   /* struct cpu and its stack; aligned to its size: the stack pointer names the cpu */
 
 #define SEL_CODE32   0x08
 #define SEL_DATA     0x10
