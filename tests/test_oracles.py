@@ -80,6 +80,18 @@ def test_lost_statement_breaks_ownership() -> None:
     assert "statements 0x29 to 0x2a were never heard" in told(finding)
 
 
+def test_single_vcpu_needs_no_comparison_with_another() -> None:
+    """A guest with one vCPU keeps the promise of time without comparing vCPUs."""
+    healthy = life.moved()
+    alone = tuple(
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, cpu=0, warps=0) for n in range(10)
+    )
+    history = life.with_destination(healthy, heard=(*alone, life.verified(51, 1.4)))
+
+    assert time.judge(replace(history, vcpus=1)).verdict is Verdict.KEPT
+    assert time.judge(history).verdict is not Verdict.KEPT
+
+
 def test_silent_guest_breaks_ownership() -> None:
     """A destination that QEMU calls running, and whose guest says nothing, is convicted."""
     finding = ownership.judge(life.with_destination(life.moved(), heard=()))
