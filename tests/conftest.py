@@ -16,8 +16,9 @@ from landfall.host import LocalHost
 from landfall.judgement import Judgement, conclude
 from landfall.machine import Machine
 from landfall.reactor import Reactor
+from landfall.stage import Stage
 from landfall.verdict import Verdict
-from landfall.vm import VM, Stage
+from landfall.vm import VM
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,8 +14,9 @@ import pytest
 
 from landfall.errors import PromiseBroken, QEMUDied
 from landfall.migration import MiB, migrate, start_migration
+from landfall.stage import Stage
 from landfall.transport import EXEC, EXEC_FILE, FD, TCP, UNIX, Live, Transport
-from landfall.vm import VM, Stage
+from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
