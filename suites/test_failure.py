@@ -17,6 +17,10 @@ pytestmark = pytest.mark.fault
 
 SLOW = 8 * MiB
 """Bytes/s at which the first pass takes some seconds: the fault strikes while memory is sent."""
+CANCELLED = ("cancelled", "failed")
+"""How a cancelled attempt may end: migrate_cancel shuts the return path, which is the same
+socket, before it sets «cancelling», so the sender may meet a broken pipe first (measured with
+10.0.2: once in about a hundred). The promise is that the source goes on."""
 TRANSPORTS = [
     pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
     pytest.param(UNIX, id="unix"),
@@ -47,5 +51,5 @@ def test_guest_outlives_a_cancelled_migration(
 
     migration.cancel()
 
-    assert migration.outcome().status == "cancelled"
+    assert migration.outcome().status in CANCELLED
     assert source.owns_the_guest

@@ -20,7 +20,7 @@ def statement(text: str) -> Statement:
     return parse(f"{text} *{zlib.crc32(text.encode()):08x}".encode())
 
 
-def beat(seq: int, at: float, guest_time: float, **changes: int) -> Heard:
+def beat(seq: int, at: float, guest_time: float, rtc: str = "", **changes: int) -> Heard:
     """Return a healthy heartbeat; the guest's clock may differ from the host's."""
     tsc = round(guest_time * HZ)
     ticks = round(guest_time * 100)
@@ -29,7 +29,7 @@ def beat(seq: int, at: float, guest_time: float, **changes: int) -> Heard:
         "gen": 2, "cur": seq, "wrote": 100 + seq, "bad": 0, "regs": seq * 3, "warps": seq * 2,
     } | changes  # fmt: skip
     pairs = " ".join(f"{key}={value:x}" for key, value in values.items())
-    return Heard(statement(f"@{seq:x} beat {pairs}"), at)
+    return Heard(statement(f"@{seq:x} beat {pairs} rtc={rtc or f'1200{int(at):02}'}"), at)
 
 
 def beats(first: int, count: int, at: float, guest_time: float) -> tuple[Heard, ...]:

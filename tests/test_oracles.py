@@ -159,6 +159,18 @@ def test_tsc_that_counts_the_blackout_breaks_time_under_tcg() -> None:
     assert "the TSC jumped by 0.6" in told(finding)
 
 
+def test_rtc_that_leaves_the_wall_breaks_time() -> None:
+    """A real-time clock that jumps while the wall does not is told with both."""
+    healthy = life.moved()
+    late = tuple(
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, rtc="130000") for n in range(10)
+    )
+
+    finding = time.judge(life.with_destination(healthy, heard=(*late, life.verified(51, 1.4))))
+
+    assert "the real-time clock has counted 3600 s" in told(finding)
+
+
 def test_dead_timer_breaks_time() -> None:
     """A guest that answers and takes no timer interrupt is convicted of its timer."""
     healthy = life.moved()
