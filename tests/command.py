@@ -135,7 +135,9 @@ class Command:
     def remains(self) -> list[str]:
         """Everything that is left of it: processes, sockets, temporary files."""
         processes = [f"process {pid}: {line}" for pid, line in self.processes().items()]
-        files = [f"file {path}" for path in self.temporary.rglob("*")]
+        # What pytest itself keeps of its last three runs (tmp_path_retention_count) is not ours.
+        ours = (path for path in self.temporary.iterdir() if not path.match("pytest-of-*"))
+        files = [f"file {path}" for path in ours]
         return processes + files + list(self._open_sockets())
 
     def _open_sockets(self) -> Iterator[str]:
