@@ -92,11 +92,6 @@ class Side:
         message = {"execute": command, "arguments": arguments}
         self._monitor.sendall(json.dumps(message).encode())
 
-    def peak(self) -> int:
-        """Return the most memory the process has had, in bytes."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) << 10
-
     def close(self) -> None:
         """Give the conversations back, and end the process if it still lives."""
         if self.process.returncode is None:
@@ -182,6 +177,12 @@ def end(sides: list[Side]) -> None:
         side.process.wait(DEADLINE)
 
 
+def peak(pid: int) -> int:
+    """Return the most memory that a process has had, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) << 10
+
+
 def cpu_seconds() -> float:
     """Return user and system seconds of this process and of every one it has reaped."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -198,7 +199,7 @@ def one_round(options: list[str]) -> dict[str, Any]:
             sides.append(Side(name, options, folder))
             stack.callback(sides[-1].close)
         move(*sides)
-        peaks = [side.peak() for side in sides]
+        peaks = [peak(side.process.pid) for side in sides]
         end(sides)
     return {
         "wall": time.monotonic() - began,
