@@ -171,6 +171,55 @@ def test_rtc_that_leaves_the_wall_breaks_time() -> None:
     assert "the real-time clock has counted 3600 s" in told(finding)
 
 
+def test_tsc_that_jumps_is_seen_however_soon_the_guest_left() -> None:
+    """A guest heard for two heartbeats only before it left: the destination tells the rate."""
+    healthy = life.moved()
+    history = life.with_source(healthy, heard=healthy.sides[0].heard[-2:])
+    later = (*life.beats(41, 10, at=1.12, guest_time=3601.0), life.verified(51, 1.4))
+
+    assert time.judge(history).verdict is Verdict.KEPT
+    assert "the TSC jumped by 3" in told(time.judge(life.with_destination(history, heard=later)))
+
+
+def test_tsc_of_a_guest_that_was_stopped_before_it_left_is_kept() -> None:
+    """Seconds in which the guest was stopped on the source do not make its TSC look slow."""
+    healthy = life.moved()
+    heard = (
+        *life.beats(1, 10, at=-4.0, guest_time=0.2),
+        *life.beats(11, 30, at=0.4, guest_time=0.4),
+    )
+    events = (life.event("STOP", -3.81), life.event("RESUME", 0.39), *healthy.sides[0].events)
+
+    finding = time.judge(life.with_source(healthy, heard=heard, events=events))
+
+    assert finding.verdict is Verdict.KEPT, told(finding)
+
+
+def test_tsc_that_jumps_behind_a_statement_that_was_begun_on_the_source_is_seen() -> None:
+    """The first heartbeat heard on the destination may have been made on the source."""
+    healthy = life.moved()
+    heard = (
+        *life.beats(41, 1, at=1.12, guest_time=1.0),
+        *life.beats(42, 9, at=1.14, guest_time=3601.0),
+        life.verified(51, 1.4),
+    )
+
+    assert "the TSC jumped by 3" in told(time.judge(life.with_destination(healthy, heard=heard)))
+
+
+def test_timer_of_a_vcpu_that_was_seen_once_is_not_kept() -> None:
+    """With four vCPUs five heartbeats tell of one vCPU's timer: that is too little."""
+    four = tuple(
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, cpu=(41 + n) % 4) for n in range(5)
+    )
+    history = life.with_destination(life.moved(), heard=(*four, life.verified(46, 1.4)))
+
+    finding = time.judge(replace(history, vcpus=4))
+
+    assert finding.verdict is Verdict.UNABLE
+    assert "no vcpus whose timer was seen" in finding.reason
+
+
 def test_dead_timer_breaks_time() -> None:
     """A guest that answers and takes no timer interrupt is convicted of its timer."""
     healthy = life.moved()
@@ -209,6 +258,29 @@ def test_failed_load_that_let_the_guest_go_breaks_the_contract() -> None:
     finding = contract.judge(replace(healthy, journeys=(journey,)))
 
     assert "and yet the destination said RESUME" in told(finding)
+
+
+def test_second_attempt_is_not_held_against_the_first() -> None:
+    """A guest that was moved after a cancelled attempt, to the same destination, kept it all."""
+    healthy = life.moved()
+    cancelled = replace(healthy.journeys[0], started=0.25, ended=0.3, status="cancelled")
+    tried = life.statuses(0.26, "setup", "active", "cancelling", "cancelled")
+    history = life.with_source(healthy, events=(*tried, *healthy.sides[0].events))
+
+    finding = contract.judge(replace(history, journeys=(cancelled, *healthy.journeys)))
+
+    assert finding.verdict is Verdict.KEPT, told(finding)
+
+
+@pytest.mark.parametrize(("due", "landed"), [("running", "paused"), ("paused", "running")])
+def test_guest_that_arrives_in_another_state_breaks_the_contract(due: str, landed: str) -> None:
+    """A running guest that arrives stopped is told, and a stopped one that arrives running."""
+    healthy = life.moved()
+    journey = replace(healthy.journeys[0], due=due, landed=landed)
+
+    finding = contract.judge(replace(healthy, journeys=(journey,)))
+
+    assert f"should be {due} when it arrives on the destination, and was {landed}" in told(finding)
 
 
 def test_progress_that_goes_back_breaks_the_contract() -> None:

@@ -80,6 +80,27 @@ def test_lost_clock_is_seen(start: Start, broken: Broken, transport: Transport) 
     assert "TSC of vCPU 0 went back" in broken()["time"]
 
 
+@pytest.mark.parametrize("transport", [TCP, EXEC_FILE], ids=str)
+def test_clock_that_jumps_is_seen(start: Start, broken: Broken, transport: Transport) -> None:
+    """A TSC that is an hour ahead on the destination breaks the promise of time."""
+    source, destination = start(through=f"{MUTATE} shift-tsc")
+
+    migrate(source, to=destination, via=transport)
+
+    assert "the TSC jumped by" in broken()["time"]
+
+
+@pytest.mark.parametrize("vcpus", [2, 4, 8])
+def test_timer_of_any_vcpu_that_dies_is_seen(start: Start, broken: Broken, vcpus: int) -> None:
+    """A vCPU whose timer does not fire any more breaks the promise of time."""
+    source, destination = start(through=f"{MUTATE} late-timer", vcpus=vcpus)
+
+    migrate(source, to=destination, via=TCP)
+
+    last = f"vCPU {vcpus - 1} takes no timer interrupts any more"
+    assert last in broken()["time"]
+
+
 def test_changed_register_is_seen(start: Start, broken: Broken) -> None:
     """A byte changed in a vCPU's registers breaks the promise of the CPU."""
     source, destination = start(through=f"{MUTATE} cpu-register")

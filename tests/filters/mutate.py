@@ -65,6 +65,23 @@ def drop_timer(data: bytes) -> Mutated:
     return _cut(stream, section, f"section timer ({section.end - section.start} bytes)")
 
 
+def shift_tsc(data: bytes) -> Mutated:
+    """Move the guest's TSC on by 10 TCG ticks to the power of 13, an hour or so.
+
+    QEMU: completed, running, no message. Guest: nothing to report; its heartbeats show it.
+    """
+    return _added(data, "timer", 0, "cpu_ticks_offset", 10**13)
+
+
+def late_timer(data: bytes) -> Mutated:
+    """Let the local APIC timer of the last vCPU fire next in an hour.
+
+    QEMU: completed, running, no message. Guest: that vCPU's timer interrupts stand still.
+    """
+    last = max(section.instance for section in parse(data).named("apic", Kind.FULL))
+    return _added(data, "apic", last, "timer_expiry", 3600 * 10**9)
+
+
 def drop_last_ram(data: bytes) -> Mutated:
     """Cut the last RAM section out: the pages that were dirty when the source stopped.
 
@@ -171,6 +188,8 @@ MUTATIONS: dict[str, Callable[[bytes], Mutated]] = {
     "cat": cat,
     "hold": hold,
     "drop-timer": drop_timer,
+    "shift-tsc": shift_tsc,
+    "late-timer": late_timer,
     "drop-last-ram": drop_last_ram,
     "flip-byte": flip_byte,
     "zero-page": zero_page,
@@ -179,6 +198,21 @@ MUTATIONS: dict[str, Callable[[bytes], Mutated]] = {
     "cpu-register": cpu_register,
     "truncate": truncate,
 }
+
+
+def _added(data: bytes, device: str, instance: int, name: str, amount: int) -> Mutated:
+    """Add to a number in a device's state."""
+    stream = parse(data)
+    sections = [s for s in stream.named(device, Kind.FULL) if s.instance == instance]
+    section = _only(sections, f"section {device} {instance}")
+    fields = stream.description.fields(device, instance) if stream.description else []
+    field = next((field for field in fields if field.name == name), None)
+    if field is None:
+        raise NothingToMutate(f"the stream does not say where {name} of {device} is")
+    at, end = section.payload + field.offset, section.payload + field.offset + field.size
+    value = int.from_bytes(data[at:end]) + amount
+    edit = Edit(at, end, value.to_bytes(field.size))
+    return _edited(stream, [edit], f"added {amount} to {name} of {device} {instance} at 0x{at:x}")
 
 
 def _edited(stream: Stream, edits: list[Edit], said: str) -> Mutated:
