@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from qualifying import HERE, Neighbours, Qualified, judged, qualify, quartiles
+from qualifying import HERE, Qualified, judged, qualify, quartiles, quiet_turns
 
 SCENARIO = "test_guest_continues_on_the_destination and tcp"
 RATIO = 1.5
@@ -28,37 +28,38 @@ OVERHEAD = 150.0
 """Wanted: milliseconds that the harness adds to a scenario, at most."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Taken:
-    """What one kind of round cost, one entry a round."""
+    """What one kind of round cost."""
 
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    both: list[int] = field(default_factory=list)
-    """Bytes of both QEMUs together."""
+    wall: list[float]
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    """Each round's processor seconds and its QEMUs' memory, where they are this kind's own."""
     largest: int = 0
     """Bytes of the largest process."""
-    harness: int = 0
-    """Bytes of the script, or of pytest where it is larger than any QEMU."""
-
-    def add(self, round_: dict[str, Any]) -> None:
-        """Take in one round's processor time and memory."""
-        self.cpu.append(round_["cpu"])
-        self.both.append(sum(round_["peaks"]))
-        self.largest = max(self.largest, *round_["peaks"])
 
     def row(self, name: str) -> str:
         """Return its line of the table."""
         first, middle, third = (1000 * value for value in quartiles(self.wall))
         text = f"{name:34}{middle:7.0f}   {first:4.0f}..{third:<4.0f}"
-        if self.cpu:
-            text += f"{1000 * median(self.cpu):9.0f}"
-            text += f"{self.largest / 2**20:9.0f}{median(self.both) / 2**20:9.0f}"
+        if self.rounds:
+            both = median(sum(round_["peaks"]) for round_ in self.rounds)
+            largest = max(self.largest, *(p for round_ in self.rounds for p in round_["peaks"]))
+            text += f"{1000 * median(round_['cpu'] for round_ in self.rounds):9.0f}"
+            text += f"{largest / 2**20:9.0f}{both / 2**20:9.0f}"
         return text
 
 
-def floor_block(like: Qualified, rounds: int, taken: Taken) -> list[list[str]]:
-    """Run some rounds of the floor on a run's build; return the last command lines."""
+@dataclass(frozen=True)
+class Turn:
+    """A block of the floor and a block of the suite, one after the other."""
+
+    floor: dict[str, Any]
+    suite: Qualified
+
+
+def floor_block(like: Qualified, rounds: int) -> dict[str, Any]:
+    """Run some rounds of the floor on a run's build."""
     command = like.command("source")
     # fmt: off
     script = [
@@ -70,25 +71,8 @@ def floor_block(like: Qualified, rounds: int, taken: Taken) -> list[list[str]]:
     ]
     # fmt: on
     done = subprocess.run(script, stdout=subprocess.PIPE, check=True, timeout=60.0 * rounds)
-    said = json.loads(done.stdout)
-    for round_ in said["rounds"]:
-        taken.wall.append(round_["wall"])
-        taken.add(round_)
-    taken.largest = max(taken.largest, said["harness"])
-    return list(said["rounds"][-1]["commands"])
-
-
-def suite_block(run: Qualified, whole: Taken, apart: Taken, around: Taken) -> None:
-    """Take in a run of the suite: its scenarios, without their waits, and with pytest's work."""
-    for line in run.unkept:
-        print(f"not kept: {line}")
-    whole.wall += run.durations("total")
-    waited = run.durations("window", "memory_check")
-    apart.wall += [t - w for t, w in zip(run.durations("total"), waited, strict=True)]
-    for round_ in run.meter:
-        around.wall.append(round_["wall"])
-        whole.add(round_)
-    whole.largest = max(whole.largest, run.largest)
+    said: dict[str, Any] = json.loads(done.stdout)
+    return said
 
 
 def _told_apart(command: list[str]) -> list[str]:
@@ -103,26 +87,50 @@ def differing(suite: Qualified, floor: list[list[str]]) -> list[str]:
     return sorted(words)
 
 
-def measure(qemu: str, rounds: int, block: int, folder: Path) -> tuple[Qualified, list[Taken]]:
-    """Let floor and suite take turns; return a run of the suite and what each cost."""
+def measure(qemu: str, rounds: int, block: int, folder: Path) -> list[Turn]:
+    """Let floor and suite take turns."""
     arguments = ("--src-qemu", qemu, "-k", SCENARIO, "-p", "meter", "-p", "no:cacheprovider")
     first = qualify(folder / "first", *arguments)  # builds the guest, proves the accelerator
-    floor, *suite = taken = [Taken() for _ in range(4)]
-    for start in range(0, rounds, block):
-        count = min(block, rounds - start)
-        commands = floor_block(first, count, floor)
-        run = qualify(folder / f"from{start}", *arguments, "--loop", str(count))
-        suite_block(run, *suite)
-    words = differing(first, commands)
+
+    def turn(number: int) -> Turn:
+        floor = floor_block(first, block)
+        suite = qualify(folder / f"turn{number}", *arguments, "--loop", str(block))
+        for line in suite.unkept:
+            print(f"not kept: {line}")
+        return Turn(floor, suite)
+
+    turns = quiet_turns(-(-rounds // block), turn)
+    words = differing(first, turns[0].floor["rounds"][0]["commands"])
     if words:
         print(f"the floor's command lines are not the suite's: {' '.join(words)}")
-    return first, taken
+    return turns
 
 
-def report(run: Qualified, floor: Taken, whole: Taken, apart: Taken, around: Taken) -> None:
+def of_floor(turns: list[Turn]) -> Taken:
+    """Return what the floor cost."""
+    rounds = [round_ for turn in turns for round_ in turn.floor["rounds"]]
+    largest = max(turn.floor["harness"] for turn in turns)
+    return Taken([r["wall"] for r in rounds], rounds, largest)
+
+
+def of_suite(turns: list[Turn], *apart: str) -> Taken:
+    """Return what the scenarios cost, without some of their durations."""
+    wall = []
+    for turn in turns:
+        totals, waits = turn.suite.durations("total"), turn.suite.durations(*apart)
+        wall += [total - wait for total, wait in zip(totals, waits, strict=True)]
+    rounds = [] if apart else [round_ for turn in turns for round_ in turn.suite.meter]
+    return Taken(wall, rounds, max(turn.suite.largest for turn in turns))
+
+
+def report(turns: list[Turn]) -> None:
     """Print the table, and the figures against what is wanted."""
-    build = run.facts["builds"]["source"]
-    print(f"QEMU {build['version']} ({build['name']}), {run.facts['accel']}")
+    facts = turns[0].suite.facts
+    build = facts["builds"]["source"]
+    floor, whole = of_floor(turns), of_suite(turns)
+    apart = of_suite(turns, "window", "memory_check")
+    around = Taken([round_["wall"] for turn in turns for round_ in turn.suite.meter])
+    print(f"QEMU {build['version']} ({build['name']}), {facts['accel']}")
     print(f"{'':34}{'wall ms':>7}{'quartiles':>13}{'CPU ms':>9}{'largest':>9}{'QEMUs':>9} MiB")
     print(floor.row(f"floor, {len(floor.wall)} rounds"))
     print(whole.row(f"suite, {len(whole.wall)} rounds"))
@@ -139,14 +147,11 @@ def main() -> None:
     """Measure and print; a benchmark is no test, it exits 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--qemu", default="system", metavar="NAME|PATH", help="as --src-qemu")
-    parser.add_argument("--rounds", type=int, default=15, help="of each, at least 2 (15)")
-    parser.add_argument("--block", type=int, default=5, help="rounds before the other's turn (5)")
+    parser.add_argument("--rounds", type=int, default=15, help="of each (15)")
+    parser.add_argument("--block", type=int, default=5, help="rounds a turn, at least 2 (5)")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="overhead-") as folder:
-        neighbours = Neighbours()
-        run, taken = measure(chosen.qemu, chosen.rounds, chosen.block, Path(folder))
-        report(run, *taken)
-        print(neighbours)
+        report(measure(chosen.qemu, chosen.rounds, chosen.block, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -9,17 +9,18 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
-from typing import Any
+from typing import Any, TypeVar
 
 from floor import cpu_seconds
 
 HERE = Path(__file__).resolve().parent
-DEADLINE = 900.0
-"""Seconds one run may take."""
+QUIET = 0.05
+"""The share of all CPUs that others may take of a turn that counts."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -87,22 +88,29 @@ def quartiles(values: list[float]) -> list[float]:
     return quantiles(values, n=4, method="inclusive")
 
 
-class Neighbours:
-    """What else this machine did while we measured: figures taken in a crowd are no figures."""
+def quiet_turns(wanted: int, turn: Callable[[int], T]) -> list[T]:
+    """Take turns until enough were undisturbed, at most four times as many; return those.
 
-    def __init__(self) -> None:
-        self._began = (time.monotonic(), _busy(), cpu_seconds())
-
-    def __str__(self) -> str:
+    Where none was, all count: then the figures are told to be of a busy machine.
+    """
+    quiet, every = list[T](), list[T]()
+    for number in range(4 * wanted):
+        before = time.monotonic(), _busy(), cpu_seconds()
+        every.append(turn(number))
         wall, busy, ours = (
-            now - before
-            for now, before in zip(
-                (time.monotonic(), _busy(), cpu_seconds()), self._began, strict=True
-            )
+            now - then
+            for now, then in zip((time.monotonic(), _busy(), cpu_seconds()), before, strict=True)
         )
-        count = os.cpu_count() or 1
-        share = max(0.0, busy - ours) / (wall * count)
-        return f"others took {share:.0%} of {count} CPUs"
+        others = max(0.0, busy - ours) / (wall * (os.cpu_count() or 1))
+        if others <= QUIET:
+            quiet.append(every[-1])
+        else:
+            print(f"turn {number + 1} not counted: others took {others:.0%} of all CPUs")
+        if len(quiet) == wanted:
+            break
+    if not quiet:
+        print("no turn was quiet: these are figures of a busy machine")
+    return quiet or every
 
 
 def _busy() -> float:

@@ -10,8 +10,9 @@ import argparse
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-from qualifying import Neighbours, Qualified, judged, qualify
+from qualifying import Qualified, judged, qualify, quiet_turns
 
 SCENARIOS = "test_every_vcpu_continues and -1]"
 """Those with one vCPU: their ids end in it."""
@@ -20,6 +21,19 @@ EVERY = 4
 GAIN = 1.6
 """Wanted: one worker's time over two workers'."""
 WORKERS = (1, 2)
+
+
+class Timed(NamedTuple):
+    """One run."""
+
+    wall: float
+    fixed: float
+    """What of it is start-up and end, whatever is run."""
+
+    @property
+    def without(self) -> float:
+        """Seconds for the scenarios alone."""
+        return self.wall - self.fixed
 
 
 def run(folder: Path, qemu: str, workers: int, loop: int, shard: str = "1/1") -> Qualified:
@@ -46,34 +60,30 @@ def start_up(folder: Path, qemu: str, workers: int, loop: int) -> float:
     return alone.wall - sum(alone.durations("total"))
 
 
-def measure(
-    folder: Path, qemu: str, loop: int, turns: int
-) -> dict[int, list[tuple[float, float]]]:
-    """Return, for each number of workers, each turn's wall time and its start-up."""
-    times: dict[int, list[tuple[float, float]]] = {workers: [] for workers in WORKERS}
-    for turn in range(turns):
-        for workers in WORKERS:
-            place = folder / f"turn{turn}"
-            neighbours = Neighbours()
-            fixed = start_up(place, qemu, workers, loop)
-            done = run(place, qemu, workers, loop)
-            times[workers].append((done.wall, fixed))
-            middle = 1000 * median(done.durations("total"))
-            print(
-                f"-n {workers}: {len(done.scenarios)} scenarios in {done.wall:.2f} s, "
-                f"start-up {fixed:.2f} s, a scenario {middle:.0f} ms; {neighbours}"
-            )
-    return times
+def turn(folder: Path, qemu: str, loop: int) -> dict[int, Timed]:
+    """Let one worker, then two, run the scenarios."""
+    found = {}
+    for workers in WORKERS:
+        fixed = start_up(folder, qemu, workers, loop)
+        done = run(folder, qemu, workers, loop)
+        found[workers] = Timed(done.wall, fixed)
+        middle = 1000 * median(done.durations("total"))
+        print(
+            f"-n {workers}: {len(done.scenarios)} scenarios in {done.wall:.2f} s, "
+            f"start-up {fixed:.2f} s, a scenario {middle:.0f} ms",
+            flush=True,
+        )
+    return found
 
 
-def report(times: dict[int, list[tuple[float, float]]]) -> None:
+def report(turns: list[dict[int, Timed]]) -> None:
     """Print the ratios of the medians."""
-    raw = {workers: median(wall for wall, _ in found) for workers, found in times.items()}
-    fixed = {workers: median(start for _, start in found) for workers, found in times.items()}
-    corrected = {workers: raw[workers] - fixed[workers] for workers in times}
+    raw = {workers: median(t[workers].wall for t in turns) for workers in WORKERS}
+    without = {workers: median(t[workers].without for t in turns) for workers in WORKERS}
+    print(f"medians of {len(turns)} turns:")
     print(f"raw {raw[1]:.2f} s / {raw[2]:.2f} s = {raw[1] / raw[2]:.2f} x")
-    gain = corrected[1] / corrected[2]
-    print(f"without start-up {corrected[1]:.2f} s / {corrected[2]:.2f} s = {gain:.2f} x")
+    gain = without[1] / without[2]
+    print(f"without start-up {without[1]:.2f} s / {without[2]:.2f} s = {gain:.2f} x")
     print(judged("-n 2 against -n 1, without start-up", gain, GAIN, " x", at_least=True))
 
 
@@ -82,10 +92,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--qemu", default="system", metavar="NAME|PATH", help="as --src-qemu")
     parser.add_argument("--loop", type=int, default=8, help=f"{EVERY} scenarios each, >= 6 (8)")
-    parser.add_argument("--turns", type=int, default=3, help="of -n 1 and -n 2 each (3)")
+    parser.add_argument("--turns", type=int, default=3, help="quiet ones, of -n 1 and -n 2 (3)")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
-        report(measure(Path(folder), chosen.qemu, chosen.loop, chosen.turns))
+        place = Path(folder)
+        report(
+            quiet_turns(chosen.turns, lambda n: turn(place / f"turn{n}", chosen.qemu, chosen.loop))
+        )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from landfall.clock import Bell
 from landfall.errors import Undecided
 from landfall.guest import cache_folder
 
-__all__ = ["BUILDS", "ROOT", "SOUND", "Command", "Ended", "command"]
+__all__ = ["BUILDS", "ROOT", "SOUND", "Command", "Ended", "command", "qualify"]
 
 ROOT = Path(__file__).parents[1]
 BUILDS = {build.name: str(build.path) for build in fetch.fetched(cache_folder("qemu"))}
@@ -40,17 +40,23 @@ class Ended:
     status: int
     output: str
     errors: str
-    results: Path
+    document: Any
+    """What its results.json says; None where there is none."""
 
-    @property
-    def document(self) -> Any:
-        """What results.json says."""
-        return json.loads((self.results / "results.json").read_text())
+    def scenario(self, id: str) -> Any:  # noqa: A002 - results.json's word
+        """Return one scenario of results.json."""
+        return next(scenario for scenario in self.scenarios if scenario["id"].endswith(id))
 
     @property
     def verdicts(self) -> dict[str, str]:
         """Scenario to verdict."""
-        return {scenario["id"]: scenario["verdict"] for scenario in self.document["scenarios"]}
+        return {scenario["id"]: scenario["verdict"] for scenario in self.scenarios}
+
+    @property
+    def scenarios(self) -> list[Any]:
+        """The scenarios of results.json."""
+        found: list[Any] = self.document["run"]["scenarios"]
+        return found
 
 
 class Command:
@@ -73,12 +79,15 @@ class Command:
             self.process = subprocess.Popen(
                 [sys.executable, *words],
                 cwd=base / "cwd",
-                env={**own, **environment, "TMPDIR": str(self.temporary), self.mark: "1"},
+                env={**own, **environment, **self._own_environment(base)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
                 start_new_session=True,
             )
+
+    def _own_environment(self, base: Path) -> dict[str, str]:
+        return {self.mark: "1", "TMPDIR": str(self.temporary), "FOLDER": str(base)}
 
     # -- its life -----------------------------------------------------------
 
@@ -86,30 +95,41 @@ class Command:
         """Wait for its end; raises TimeoutExpired."""
         status = self.process.wait(within)
         output, errors = ((self._base / name).read_text() for name in ("output", "errors"))
-        return Ended(status, output, errors, self.results)
+        results = self.results / "results.json"
+        document = json.loads(results.read_text()) if results.exists() else None
+        return Ended(status, output, errors, document)
 
     def run_for(self, seconds: float) -> None:
-        """Let it run for some seconds, or to its end."""
+        """Let it run for some seconds, or to its end; raises AssertionError when it fails."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(seconds)
+            ended = self.ended(seconds)
+            assert ended.status == 0, ended.output + ended.errors
 
-    def wait_for_processes(self, *words: str, within: float = 30.0) -> list[int]:
-        """Wait until for each word it has a process with that in its command line."""
-        found: list[int] = []
+    def wait_for_process(self, words: str, within: float = 30.0) -> int:
+        """Wait until it has a process with these words in its command line; return its pid."""
+        return Bell().wait(
+            lambda: next((pid for pid, line in self.processes().items() if words in line), None),
+            within=within,
+            what=f"a process {words!r}",
+            seen=self.processes,
+            look_every=0.02,
+        )
 
-        def there() -> bool:
-            found[:] = [
-                pid for word in words for pid, line in self.processes().items() if word in line
-            ]
-            return len(found) >= len(words)
+    def parent(self, pid: int) -> int:
+        """Return the parent of a process."""
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
-        Bell().wait(there, within=within, what=f"{words}", seen=self.processes, look_every=0.02)
-        return found
+    def children(self, pid: int) -> dict[int, str]:
+        """Return the processes that one of its processes started: pid to command line."""
+        return {p: line for p, line in self.processes().items() if self.parent(p) == pid}
 
     def strike(self, number: signal.Signals, pid: int | None = None) -> None:
         """Note which sockets there are, and send a signal to the runner or one of its own."""
         self._sockets |= self.sockets()
-        os.kill(pid or self.process.pid, number)
+        if pid:
+            os.kill(pid, number)
+        else:
+            self.process.send_signal(number)
 
     # -- what is left -------------------------------------------------------
 
@@ -135,9 +155,7 @@ class Command:
     def remains(self) -> list[str]:
         """Everything that is left of it: processes, sockets, temporary files."""
         processes = [f"process {pid}: {line}" for pid, line in self.processes().items()]
-        # What pytest itself keeps of its last three runs (tmp_path_retention_count) is not ours.
-        ours = (path for path in self.temporary.iterdir() if not path.match("pytest-of-*"))
-        files = [f"file {path}" for path in ours]
+        files = [f"file {path}" for path in self.temporary.iterdir()]
         return processes + files + list(self._open_sockets())
 
     def _open_sockets(self) -> Iterator[str]:
@@ -160,6 +178,15 @@ class Command:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(WHOLE_RUN)
         shutil.rmtree(self._base, ignore_errors=True)
+
+
+def qualify(
+    *words: str, profile: str = "smoke", qemu: str = SOUND, **environment: str
+) -> contextlib.AbstractContextManager[Command]:
+    """Start `landfall qualify`, its results and its pytest cache in folders of its own."""
+    asked = ("--profile", profile, "--src-qemu", qemu, "--results", "../results")
+    cache = ("-o", "cache_dir=$FOLDER/cache")
+    return command("-m", "landfall", "qualify", *asked, *cache, *words, **environment)
 
 
 @contextlib.contextmanager

@@ -129,6 +129,20 @@ def test_guest_that_repeats_itself_has_an_older_memory() -> None:
     assert "ran on" not in told(ownership.judge(history))
 
 
+def test_pages_that_could_not_be_checked_break_memory() -> None:
+    """A guest that owns more pages than it checks has lost sight of some."""
+    healthy = life.moved()
+    boot = Heard(
+        life.statement("@0 boot guest=pulse bits=40 cpus=2 pages=1f48 features=rtc tick=989680"),
+        0.1,
+    )
+    history = life.with_source(healthy, heard=(boot, *healthy.sides[0].heard))
+
+    assert "owns 8008 pages, and on the destination it could check 8007" in told(
+        memory.judge(history)
+    )
+
+
 def test_difference_of_both_rams_breaks_memory() -> None:
     """A byte that differs between both RAMs, while neither runs, is told with its address."""
     difference = Comparison("source", "destination", 1 << 25, ((0x5000, 0x6000),))
@@ -169,6 +183,33 @@ def test_rtc_that_leaves_the_wall_breaks_time() -> None:
     finding = time.judge(life.with_destination(healthy, heard=(*late, life.verified(51, 1.4))))
 
     assert "the real-time clock has counted 3600 s" in told(finding)
+
+
+def test_rtc_that_was_read_before_a_pause_is_kept() -> None:
+    """The first heartbeats after a pause tell what the guest had read before it."""
+    healthy = life.moved()
+    stale = life.beats(41, 5, at=9.12, guest_time=1.0)
+    read = life.beats(46, 5, at=9.22, guest_time=1.1)
+    first = tuple(
+        life.beat(41 + n, heard.at, 1.0 + n * 0.02, rtc="120000") for n, heard in enumerate(stale)
+    )
+    events = (life.event("RESUME", 9.1), *life.statuses(9.101, "completed"))
+    heard = (*first, *read, life.verified(51, 9.5))
+    history = life.with_destination(healthy, heard=heard, events=events)
+
+    assert time.judge(history).verdict is Verdict.KEPT, told(time.judge(history))
+
+
+def test_rtc_that_stands_still_breaks_time() -> None:
+    """A clock that never moves is told, though every reading is the one before."""
+    healthy = life.moved()
+    still = tuple(
+        life.beat(41 + n, 1.12 + n * 0.02, 1.0 + n * 0.02, rtc="120000") for n in range(200)
+    )
+
+    finding = time.judge(life.with_destination(healthy, heard=(*still, life.verified(241, 5.4))))
+
+    assert "the real-time clock has counted 0 s" in told(finding)
 
 
 def test_tsc_that_jumps_is_seen_however_soon_the_guest_left() -> None:

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the harness, the user or a foreign suite did wrong is not held against QEMU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from landfall.errors import HarnessError
+from landfall.migration import migrate
+from landfall.qmp import CommandRefused
+from landfall.stage import Stage
+from landfall.transport import EXEC_FILE, TCP, Address, Live
+from landfall.vm import VM
+
+pytestmark = pytest.mark.qemu
+
+Start = Callable[..., tuple[VM, VM]]
+Broken = Callable[[], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class _Nonsense(Live):
+    """A transport that QEMU has never heard of."""
+
+    def expect(self, _destination: VM) -> Address:
+        return None
+
+    def send(self, source: VM, _address: Address) -> None:
+        source.qmp.execute("migrate", {"uri": "nonsense:"})
+
+    def entrance(self, folder: Path) -> None:  # type: ignore[override]
+        raise NotImplementedError(folder)
+
+    def reach(self, address: Address) -> int:
+        raise NotImplementedError(address)
+
+
+def test_attempt_that_qemu_refuses_is_none(start: Start, stage: Stage, broken: Broken) -> None:
+    """A command that QEMU refuses begins no attempt: nothing is waited for, nothing is broken."""
+    source, destination = start()
+
+    with pytest.raises(CommandRefused):
+        migrate(source, to=destination, via=_Nonsense("nonsense", two_way=False))
+
+    assert stage.migrations == []
+    assert broken() == {}
+
+
+def test_vm_that_was_never_started_has_nothing_to_tell(start: Start, broken: Broken) -> None:
+    """A twin that was made and not started does not disturb the judgement."""
+    source, destination = start()
+    source.twin("never")
+
+    migrate(source, to=destination, via=TCP)
+
+    assert broken() == {}
+
+
+def test_machine_that_qemu_does_not_know_breaks_no_promise(start: Start, broken: Broken) -> None:
+    """A VM whose command line QEMU refuses is the suite's mistake, told in QEMU's words."""
+    source, _destination = start()
+    twin = source.twin("foreign", cpu="nonsense")
+    twin.start()
+
+    with pytest.raises(HarnessError, match="unable to find CPU model"):
+        twin.connect()
+
+    assert broken() == {}
+
+
+def test_saved_state_does_not_outlive_its_scenario(
+    start: Start, stage: Stage, broken: Broken
+) -> None:
+    """The file that a guest was saved to is gone when the scenario is."""
+    source, destination = start()
+    migrate(source, to=destination, via=EXEC_FILE)
+    path: Path = stage.migrations[0].path  # type: ignore[attr-defined]
+    assert path.exists()
+
+    assert broken() == {}
+    assert not path.parent.exists()
