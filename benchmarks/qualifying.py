@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any, TypeVar
 from floor import cpu_seconds
 
 HERE = Path(__file__).resolve().parent
+DEADLINE = 900.0
+"""Seconds one run may take before it is ended."""
 QUIET = 0.05
 """The share of all CPUs that others may take of a turn that counts."""
 T = TypeVar("T")
@@ -71,7 +74,10 @@ def qualify(folder: Path, *arguments: str) -> Qualified:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
+        guard = threading.Timer(DEADLINE, process.terminate)
+        guard.start()
         _, status, usage = os.wait4(process.pid, 0)
+        guard.cancel()
         wall = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     try:
