@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -40,6 +39,26 @@ def test_next(source, destination):
     assert migrate(source, to=destination, via=TCP).status == "completed"
     assert destination.owns_the_guest
 '''
+STRAY = '''
+"""A process that is left behind is told from one that is not."""
+
+import os
+from pathlib import Path
+
+from landfall.migration import migrate
+from landfall.transport import TCP
+
+
+def test_leaves(source, destination, stage):
+    """A process is left behind."""
+    stage.host.spawn(["sleep", "60"], cwd=source.folder, errors=Path(os.devnull))
+    assert migrate(source, to=destination, via=TCP).status == "completed"
+
+
+def test_next(source, destination):
+    """No process is left behind."""
+    assert migrate(source, to=destination, via=TCP).status == "completed"
+'''
 
 
 @dataclass(frozen=True)
@@ -73,9 +92,10 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     for hang in HANGS:
         text = SUITE.format(before=hang.before, after=hang.after)
         (folder / f"test_{hang}.py").write_text(text)
+    (folder / "test_stray.py").write_text(STRAY)
     (folder / "pytest.ini").write_text(f"[pytest]\nlandfall_guests = {ROOT / 'guests'}\n")
     options = ("--src-qemu", SOUND, "--results=../results", "-o", "cache_dir=$FOLDER/cache")
-    workers = ("-n", str(len(HANGS)), "--dist=loadfile")
+    workers = ("-n", str(len(HANGS) + 1), "--dist=loadfile")
     place = ("-c", str(folder / "pytest.ini"), str(folder))
     with command("-m", "pytest", *place, *options, *workers) as run:
         ended = run.ended(WHOLE_RUN)
@@ -102,3 +122,13 @@ def test_scenario_after_a_hung_qemu_is_kept(foreign: Ended, hang: Hang) -> None:
 
     assert following["verdict"] == "kept"
     assert following["worker"] == hung["worker"]
+
+
+def test_stray_is_held_against_one_scenario(foreign: Ended) -> None:
+    """A process that a scenario leaves behind is not held against the next one."""
+    leaving = foreign.scenario("test_stray.py::test_leaves")
+    following = foreign.scenario("test_stray.py::test_next")
+
+    assert leaving["verdict"] == "broken"
+    assert "outlived its QEMU: sleep 60" in leaving["reason"]
+    assert following["verdict"] == "kept"

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Doors open one way, rooms have names, and every test says what it claims (ARCHITECTURE.md)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "fixtures" / "landfall"
+NEVER = {
+    "host": ("vm", "qmp", "build", "guest", "migration", "transport", "attempt", "oracles"),
+    "keeper": ("host", "vm", "errors"),
+    "vm": ("migration", "attempt", "transport", "wire", "oracles", "plugin", "report"),
+    "transport": ("migration", "attempt", "wire", "oracles", "plugin", "report"),
+    "attempt": ("migration", "judgement", "oracles", "plugin", "report"),
+    "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
+    "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
+    "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
+    "stream": ("vm", "migration", "host", "errors", "report", "oracles", "plugin"),
+}
+"""Room to the rooms that its doors never open to."""
+CORRIDORS = {"util", "utils", "common", "helpers", "base"}
+
+
+def modules() -> list[Path]:
+    """Every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the modules that a file imports when it runs; those for types alone are no doors."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "landfall":
+            yield from (f"landfall.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def room(path: Path) -> str:
+    """The room that a module is, or is in."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_doors_open_one_way(name: str) -> None:
+    """A room never imports the rooms above it."""
+    mine = [path for path in modules() if room(path) == name]
+    forbidden = {f"landfall.{other}" for other in NEVER[name]}
+
+    seen = {".".join(i.split(".")[:2]) for path in mine for i in imported(path)}
+
+    assert mine
+    assert seen & forbidden == set()
+
+
+def test_only_the_plugin_knows_pytest() -> None:
+    """Nothing but the plugin imports pytest."""
+    knowing = {room(p) for p in modules() for i in imported(p) if i.partition(".")[0] == "pytest"}
+
+    assert knowing == {"plugin"}
+
+
+def test_suites_know_landfall_and_pytest_alone() -> None:
+    """A suite imports the standard library, pytest and landfall."""
+    allowed = {*sys.stdlib_module_names, "pytest", "landfall"}
+    tops = {i.partition(".")[0] for p in (ROOT / "suites").glob("*.py") for i in imported(p)}
+
+    assert tops <= allowed
+
+
+def test_no_room_is_a_corridor() -> None:
+    """No module is called what could hold anything."""
+    assert {path.stem for path in modules()} & CORRIDORS == set()
+
+
+@pytest.mark.parametrize("folder", ["suites", "tests"])
+def test_every_test_is_a_claim(folder: str) -> None:
+    """Every test has a docstring: the sentence that holds when it passes."""
+    silent = [
+        f"{path.name}::{node.name}"
+        for path in (ROOT / folder).rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+
+    assert silent == []
