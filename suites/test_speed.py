@@ -10,9 +10,15 @@ from __future__ import annotations
 import pytest
 
 from landfall.migration import MiB, start_migration
-from landfall.transport import LIVE, TCP, UNIX, Live
+from landfall.transport import EXEC, FD, LIVE, TCP, UNIX, Live
 from landfall.vm import VM
 
+TRANSPORTS = [
+    pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
+    pytest.param(UNIX, id="unix"),
+    pytest.param(FD, id="fd"),
+    pytest.param(EXEC, id="exec"),
+]
 CAP = 16 * MiB
 HIGHER_CAP = 32 * MiB
 TOLERANCE = 1.1
@@ -58,28 +64,10 @@ def test_bandwidth_cap_holds_when_changed_in_flight(source: VM, destination: VM)
     assert destination.owns_the_guest
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("memory", [16], indirect=True)
-@pytest.mark.parametrize("transport", [TCP], ids=str)
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_ram_is_passed_over_again(source: VM, destination: VM, transport: Live) -> None:
     """Memory that is written while it is sent is sent again, in at least two more passes."""
-    source.set_guest(rate=BUSY)
-    migration = start_migration(
-        source, to=destination, via=transport, bandwidth=2 * CAP, downtime=NEVER
-    )
-    migration.wait_for_pass(3)
-    migration.release()
-
-    assert migration.outcome().passes >= 3
-    assert destination.owns_the_guest
-
-
-@pytest.mark.parametrize("memory", [16], indirect=True)
-@pytest.mark.parametrize("transport", [t for t in LIVE if t is not TCP], ids=str)
-def test_ram_is_passed_over_again_on_every_transport(
-    source: VM, destination: VM, transport: Live
-) -> None:
-    """Memory that is written while it is sent is sent again, whatever carries it."""
     source.set_guest(rate=BUSY)
     migration = start_migration(
         source, to=destination, via=transport, bandwidth=2 * CAP, downtime=NEVER
