@@ -90,6 +90,17 @@ def test_other_scenario_is_not_excused() -> None:
     assert [other for other in others if excused(broken(SIGNED, scenario=other))] == []
 
 
+@pytest.mark.parametrize("place", ["landfall/", "../v/lib/python3/site-packages/landfall/"])
+def test_place_of_the_suites_does_not_matter(place: str) -> None:
+    """A scenario of the installed suites is the same scenario."""
+    assert excused(broken(SIGNED, scenario=place + SCENARIO))
+
+
+def test_scenario_that_ends_alike_is_not_excused() -> None:
+    """A file whose name ends like the one that is named is another file."""
+    assert not excused(broken(SIGNED, scenario=f"my{SCENARIO}"))
+
+
 def test_other_accelerator_is_not_excused() -> None:
     """The same words under another accelerator are not excused."""
     assert not excused(broken(SIGNED), accel="kvm")
