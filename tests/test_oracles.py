@@ -350,3 +350,13 @@ def test_stray_process_breaks_the_host_promise() -> None:
     finding = host.judge(replace(life.moved(), strays={42: "cat /tmp/fifo"}))
 
     assert "process 42 outlived its QEMU: cat /tmp/fifo" in told(finding)
+
+
+def test_exit_status_of_a_destination_that_was_cut_off_is_its_own() -> None:
+    """Told to quit, a QEMU ends with 0; one whose stream had broken off may end with 1."""
+    healthy = life.moved()
+    ended = life.with_destination(healthy, exit_status=1)
+    failed = replace(ended, journeys=(replace(healthy.journeys[0], status="failed"),))
+
+    assert "told to quit and ended with status 1" in told(host.judge(ended))
+    assert host.judge(failed).verdict is Verdict.KEPT
