@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
 OF_QEMU = (
-    "accel", "attempt", "bandwidth", "build", "machine", "migration", "qmp", "ram", "stage",
-    "transport", "vm", "wire",
+    "accel", "attempt", "bandwidth", "build", "device", "machine", "migration", "qmp", "ram",
+    "stage", "transport", "vm", "wire",
 )  # fmt: skip
 NEVER = {
     "host": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
