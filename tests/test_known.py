@@ -40,7 +40,7 @@ ENTRY = Entry(
 def build(version: str) -> QemuBuild:
     """Return a build that says it is of a version."""
     nothing: frozenset[str] = frozenset()
-    return QemuBuild(version, "/qemu", version, "", {}, nothing, nothing, False)  # noqa: FBT003
+    return QemuBuild(version, "/qemu", version, "", {}, nothing, nothing, nothing, False)  # noqa: FBT003
 
 
 GUILTY, SOUND = build("7.2.22"), build("10.0.2")
