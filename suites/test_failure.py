@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.device import Device
 from landfall.faults.attack import attack
 from landfall.faults.cell import Cell, Owner
 from landfall.faults.fault import Fault
@@ -51,6 +52,12 @@ def still(met: list[Met]) -> list[Met]:
 def memory() -> int:
     """Little: what is asked is who has the guest."""
     return 16
+
+
+@pytest.fixture
+def devices(fault: Fault) -> tuple[Device, ...]:
+    """What the faults lay their hands on."""
+    return fault.devices
 
 
 @pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.SOURCE)))
@@ -99,6 +106,20 @@ def test_guest_arrives_nevertheless(
     assert destination.owns_the_guest
 
 
+@pytest.mark.parametrize(("fault", "phase", "cell"), named(still(cells(Owner.DESTINATION))))
+def test_stopped_guest_arrives_nevertheless(
+    source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
+) -> None:
+    """What is no failure does not keep a stopped guest from arriving, as it was told to be."""
+    source.stop()
+    migration = attack(source, destination, fault, phase, cell)
+
+    assert migration.outcome().status in cell.statuses
+
+    destination.cont()
+    assert destination.owns_the_guest
+
+
 @pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.BOTH)))
 def test_two_copies_are_seen(
     source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
@@ -107,4 +128,20 @@ def test_two_copies_are_seen(
     migration = attack(source, destination, fault, phase, cell)
 
     assert migration.outcome().status in cell.statuses
+    assert source.owns_the_guest
+
+
+@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.BOTH)))
+def test_two_copies_of_a_stopped_guest_are_seen(
+    source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
+) -> None:
+    """When both sides may have a stopped guest, they are seen to, and neither runs it."""
+    source.stop()
+    migration = attack(source, destination, fault, phase, cell)
+
+    assert migration.outcome().status in cell.statuses
+    assert source.holds_the_guest_still
+
+    destination.kill()  # somebody has to decide
+    source.cont()
     assert source.owns_the_guest
