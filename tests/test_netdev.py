@@ -75,12 +75,15 @@ def test_end_of_a_stream_is_heard(line: tuple[socket.socket, Ear]) -> None:
     assert ear.frames == []
 
 
-def test_dump_that_was_cut_short_is_read_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [-1, -1510, -1520], ids=["at the end", "early", "in the header"])
+def test_dump_that_was_cut_short_is_read_to_its_end(tmp_path: Path, cut: int) -> None:
     """A dump gives every whole record and stops where it breaks off."""
     file = tmp_path / "nic0.pcap"
     header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1)
-    records = [RECORD.pack(1, 2, len(frame), len(frame)) + frame for frame in FRAMES]
-    file.write_bytes(header + b"".join(records) + RECORD.pack(3, 4, 60, 60)[:9])
+    records = [RECORD.pack(1, 2, len(f), len(f)) + f for f in [*FRAMES, FRAMES[-1]]]
+    whole = header + b"".join(records)
+
+    file.write_bytes(whole[:cut])
 
     assert list(dumped(file)) == FRAMES
 
