@@ -72,9 +72,7 @@ def test_frame_that_is_lost_is_seen(pair: tuple[VM, VM], broken: Broken, lost: i
 def test_other_mac_is_seen(start: Start, broken: Broken) -> None:
     """A destination that was given another MAC announces that one, and not the guest's."""
     source, _ = start(devices=nics("e1000"), announce=QUICK)
-    other = source.twin("other", devices=(Nic("nic0", "e1000", "52:54:00:aa:bb:cc"),))
-    other.start()
-    other.connect()
+    other = source.ready_twin("other", devices=(Nic("nic0", "e1000", "52:54:00:aa:bb:cc"),))
 
     migrate(source, to=other, via=TCP)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from landfall.announce import DEFAULTS, Announce, Asked, Frame, packet
-from landfall.history import Card, History
+from landfall.history import Card, Fate, History
 from landfall.oracles import wire
 from landfall.verdict import Finding, Verdict
 from tests import life
@@ -147,6 +147,14 @@ def test_destination_that_failed_and_announces_convicts() -> None:
 
     assert "the destination announced the guest by nic0" in said
     assert "although the attempt over tcp failed: 5 packets left" in said
+
+
+def test_guest_that_is_on_both_sides_may_be_announced() -> None:
+    """A destination that has the guest although the source says «failed» may announce it."""
+    history = moved(card(ON_TIME))
+    both = replace(history.journeys[0], status="failed", fate=Fate.BOTH)
+
+    assert wire.judge(replace(history, journeys=(both,))).verdict is Verdict.KEPT
 
 
 def test_silent_card_beside_another_convicts() -> None:
