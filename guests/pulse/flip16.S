@@ -5,7 +5,7 @@
  */
 #include "flip.h"
 
-#define LOOPS 256 /* between two looks for an interrupt: some tenths of a millisecond under TCG */
+#define LOOPS 2048 /* between two looks for an interrupt: about a tenth of a millisecond */
 
         .section .rodata
         .code16
@@ -93,12 +93,12 @@ again:  movl    $LOOPS, %ecx
         expect_register edx, CHECK_EDX
         expect_register ebp, CHECK_EBP
         expect_register edi, CHECK_EDI
+        decl    %ecx
+        jnz     1b
         incl    AREA_EXPECTED + 4 * CHECK_CALLS
         int     $VECTOR_CALL
         movl    AREA_CALLS, %eax
         expect  CHECK_CALLS
-        decl    %ecx
-        jnz     1b
         incl    AREA_LOOPS
         cmpl    $0, AREA_HALT
         je      2f
