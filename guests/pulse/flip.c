@@ -35,6 +35,7 @@ struct area {
     volatile u32 arrived, exception, halt, leave_sp, check, failed, found, calls;
     u32 far_at;
     volatile u32 loops;
+    u32 woken; /* what `hlt` is followed by where interrupts are pulse's own */
     u32 near;
     volatile u32 expected[CHECKS];
     u32 far;
@@ -55,6 +56,7 @@ AT(arrived, AREA_ARRIVED);
 AT(calls, AREA_CALLS);
 AT(far_at, AREA_FAR_AT);
 AT(loops, AREA_LOOPS);
+AT(woken, AREA_WOKEN);
 AT(near, AREA_NEAR);
 AT(expected, AREA_EXPECTED);
 _Static_assert(sizeof(struct area) < MONITOR_TOP - 0x200, "stacks follow");
@@ -213,12 +215,13 @@ static void take(u32 vector)
 
 static void visit(struct cpu *cpu, struct area *area, u32 mode)
 {
-    bool own_interrupts = mode == MODE_COMPATIBLE; /* they are not taken down: the first ends the visit */
+    bool own_interrupts = mode == MODE_COMPATIBLE; /* they are not taken down: any wakes it, and is over then */
 
     expect(area, cpu->index, mode);
     area->exception = area->failed = 0;
     area->expected[CHECK_CALLS] = area->calls;
-    area->arrived = own_interrupts;
+    area->arrived = 0;
+    area->woken = own_interrupts;
     area->halt = own_interrupts || mode == MODE_V86 || area->visits[mode] % SPINS_EVERY;
     trip(area, mode);
     account(cpu, area, mode);

@@ -58,8 +58,9 @@
 #define AREA_CALLS      0x134
 #define AREA_FAR_AT     0x138
 #define AREA_LOOPS      0x13c
-#define AREA_NEAR       0x140
-#define AREA_EXPECTED   0x144
+#define AREA_WOKEN      0x140
+#define AREA_NEAR       0x144
+#define AREA_EXPECTED   0x148
 
 /* What is checked, in this order; the names are in flip.c. */
 #define CHECK_STATUS    0

@@ -5,7 +5,7 @@
  */
 #include "flip.h"
 
-#define LOOPS 2048 /* between two looks for an interrupt: about a tenth of a millisecond */
+#define LOOPS 1024 /* of checks between two looks for an interrupt: about a tenth of a millisecond */
 
         .section .rodata
         .code16
@@ -64,7 +64,10 @@ real:   lidtl   AREA_IVT
         expect  \check
         .endm
 
-/* Checks all it can see of its mode, again and again, until an interrupt has come. Entered and left with IF clear. */
+/*
+ * Checks all it can see of its mode, again and again, and once more when an interrupt has come: it may have been moved
+ * as it waited. Entered and left with IF clear.
+ */
 dwell:
         movl    %esp, AREA_LEAVE_SP
         movl    AREA_EXPECTED + 4 * CHECK_EBX, %ebx
@@ -100,17 +103,20 @@ again:  movl    $LOOPS, %ecx
         movl    AREA_CALLS, %eax
         expect  CHECK_CALLS
         incl    AREA_LOOPS
+        cmpl    $0, AREA_ARRIVED
+        jne     4f
         cmpl    $0, AREA_HALT
         je      2f
         sti                             /* lets no interrupt in before `hlt` (SDM 2B, STI) */
 halt:   hlt
+        movl    AREA_WOKEN, %eax
+        orl     %eax, AREA_ARRIVED
         jmp     3f
 2:      sti
         nop
 3:      cli
-        cmpl    $0, AREA_ARRIVED
-        je      again
-        ret
+        jmp     again
+4:      ret
 
 differs:
         movl    %eax, AREA_FOUND
