@@ -46,7 +46,7 @@ def test_mode_is_told_from_registers(cr0: str, efl: str, efer: str, cs: str, mod
 
 def test_other_text_has_no_mode() -> None:
     """What is no dump of registers is refused, and said."""
-    with pytest.raises(ValueError, match="no cr0 in .unknown command"):
+    with pytest.raises(ValueError, match="no cr0 in"):
         mode_of("unknown command: 'info registers'")
 
 
