@@ -28,7 +28,7 @@ SLOW = 8 * MiB
 """Bytes/s at which the first pass takes some seconds: the fault strikes while memory is sent."""
 CANCELLED = ("cancelled", "failed")
 """How a cancelled attempt may end (see test_failure.py)."""
-MODES = [Mode.REAL, Mode.PROTECTED, Mode.V86, Mode.COMPATIBLE, Mode.LONG]
+REAL, *OTHERS = MODES = [Mode.REAL, Mode.PROTECTED, Mode.V86, Mode.COMPATIBLE, Mode.LONG]
 MODES_OF_32_BITS = [Mode.REAL, Mode.PROTECTED, Mode.V86, Mode.PAGED]
 
 
@@ -64,7 +64,9 @@ def test_guest_of_32_bits_stopped_in_a_mode_arrives_in_it(
     assert destination.owns_the_guest
 
 
-@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(REAL, id="real", marks=pytest.mark.smoke), *OTHERS], ids=str
+)
 def test_running_guest_is_caught_in_a_mode(source: VM, mode: Mode) -> None:
     """A running guest continues on the destination when the switchover caught it in a mode."""
     here = strike_in(source, mode, via=TCP)
