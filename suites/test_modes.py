@@ -2,9 +2,10 @@
 """A guest that switches between the modes of its CPU arrives in the mode it was caught in.
 
 The KVM project's Migration page (2009) warns of guests that switch a lot between real and
-protected mode. The promise is the same for them as for all guests: they continue. Here pulse waits for its timer in real mode, protected mode without
-paging, virtual-8086 mode, compatibility mode and its own mode in turn, a hundred times a second,
-checking selectors, segment bases and limits, flags, registers and interrupt vectors there.
+protected mode. The promise is the same for them as for all guests: they continue. Here pulse
+waits for its timer in real mode, protected mode without paging, virtual-8086 mode, compatibility
+mode and its own mode in turn, a hundred times a second, checking selectors, segment bases,
+flags, registers and interrupt vectors there.
 A failure means that some part of the CPU's state is carried only for the modes that operating
 systems live in: the guest is lost if it is in its boot loader or its BIOS when it is moved.
 """
@@ -90,8 +91,8 @@ def test_every_vcpu_goes_on_switching(source: VM, destination: VM, transport: Li
 def test_guest_goes_there_and_back_while_it_switches(source: VM, times: int, modes: int) -> None:
     """A guest that switches all the time is moved again and again, caught in one mode or another.
 
-    Measured (250 stops, TCG), each mode has 16 to 25 % of the time: that twelve strikes hit the same one, or a
-    hundred miss one, is less likely than 1 in 10**6.
+    Measured (250 stops, TCG), each mode has 16 to 25 % of the time: that twelve strikes hit
+    the same one, or a hundred miss one, is less likely than 1 in 10**6.
     """
     here, caught = carry_and_look(source, via=TCP, times=times)
 
