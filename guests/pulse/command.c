@@ -65,6 +65,7 @@ static void set(u32 id)
     statement_hex("rate", options.rate);
     statement_hex("duty", options.duty);
     statement_hex("zero", options.zero);
+    statement_hex("flip", options.flip);
     statement_end();
 }
 

@@ -98,6 +98,9 @@ void interrupt(const struct frame *frame)
     case VECTOR_SERIAL:
         serial_receive();
         break;
+    case VECTOR_CALL:
+        flip_called();
+        return;
     case VECTOR_SPURIOUS:
         return; /* not in service, so not ended (SDM 3A, 11.9) */
     default:

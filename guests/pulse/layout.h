@@ -26,6 +26,7 @@
 #define VECTOR_TIMER    0x40
 #define VECTOR_WAKE     0x41
 #define VECTOR_SERIAL   0x42
+#define VECTOR_CALL     0x60     /* flip: made by `int` */
 #define VECTOR_SPURIOUS 0xff
 #define STUB_BYTES      16
 

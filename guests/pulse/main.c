@@ -34,6 +34,7 @@ static void host_side(struct cpu *boot)
         clock_read_rtc();
     }
     beat_when_due();
+    flip_report(boot);
     commands_handle();
     if (!ready && all_swept())
         say_ready();
@@ -80,7 +81,7 @@ _Noreturn static void live(struct cpu *cpu)
     for (;;) {
         disable_interrupts();
         if (!wanted(cpu))
-            canary_wait(cpu);
+            flip_wait(cpu);
         enable_interrupts();
         clock_observe(cpu);
         if (cpu->ticks != cpu->ticks_seen)
@@ -98,6 +99,7 @@ static void prepare(struct cpu *cpu)
     apic_start();
     fpu_plant(cpu);
     canary_plant(cpu);
+    flip_plant(cpu);
     watched_plant(cpu);
 }
 
@@ -125,6 +127,7 @@ _Noreturn void boot_main(void)
     memory_find();
     memory_share_out();
     interrupts_build();
+    flip_build();
     apic_route_serial(cpu->apic_id);
     prepare(cpu);
     smp_start_others();

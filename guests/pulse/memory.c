@@ -40,7 +40,7 @@ static void own_around_holes(u64 start, u64 end)
 {
     const u64 holes[HOLES][2] = {
         {0, PAGE},
-        {TRAMPOLINE, TRAMPOLINE + PAGE},
+        {TRAMPOLINE, TRAMPOLINE + PAGE + flip_reserve()},
         {(word)image_start, (word)image_end},
     };
 

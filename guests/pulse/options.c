@@ -5,6 +5,7 @@
 #define RATE_MAX 0x01000000 /* keeps the arithmetic of a tick in 32 bits */
 #define DUTY_MAX 100
 #define ZERO_MAX 16
+#define FLIP_MAX 0x1f
 
 struct options options = {.rate = 0x400, .duty = 50, .zero = 2};
 
@@ -49,7 +50,7 @@ static bool number(const char **text, u32 *value, u32 low, u32 high)
     return options_hex(text, value) && (**text == 0 || **text == ' ') && *value >= low && *value <= high;
 }
 
-static bool option(const char **text, u32 *rate, u32 *duty, u32 *zero)
+static bool option(const char **text, u32 *rate, u32 *duty, u32 *zero, u32 *flip)
 {
     if (starts(text, "rate="))
         return number(text, rate, 0, RATE_MAX);
@@ -57,18 +58,20 @@ static bool option(const char **text, u32 *rate, u32 *duty, u32 *zero)
         return number(text, duty, 1, DUTY_MAX);
     if (starts(text, "zero="))
         return number(text, zero, 0, ZERO_MAX);
+    if (starts(text, "flip="))
+        return number(text, flip, 0, FLIP_MAX) && flip_possible(*flip);
     return false;
 }
 
 /* All of them or none: false, and nothing changed, if a word is not an option. */
 bool options_parse(const char *words)
 {
-    u32 rate = options.rate, duty = options.duty, zero = options.zero;
+    u32 rate = options.rate, duty = options.duty, zero = options.zero, flip = options.flip;
 
     while (*words == ' ')
         words++;
     while (*words) {
-        if (!option(&words, &rate, &duty, &zero))
+        if (!option(&words, &rate, &duty, &zero, &flip))
             return false;
         while (*words == ' ')
             words++;
@@ -76,5 +79,6 @@ bool options_parse(const char *words)
     options.rate = rate;
     options.duty = duty;
     options.zero = zero;
+    options.flip = flip;
     return true;
 }

@@ -80,6 +80,7 @@ static inline struct cpu *this_cpu(void)
 /* options.c: the multiboot command line and what the host may set. */
 extern struct options {
     volatile u32 rate, duty, zero;
+    volatile u32 flip; /* a bit for each mode: flip.h */
 } options;
 bool options_parse(const char *words);
 bool options_hex(const char **text, u32 *value);
@@ -171,6 +172,15 @@ bool verify_wanted(const struct cpu *cpu);
 void verify_take_part(struct cpu *cpu, void (*poll)(struct cpu *));
 bool verify_finished(void);
 void verify_answer(void);
+
+/* flip.c: the modes of the CPU, in turn. */
+u32 flip_reserve(void);
+bool flip_possible(u32 modes);
+void flip_build(void);
+void flip_plant(struct cpu *cpu);
+void flip_wait(struct cpu *cpu);
+void flip_called(void);
+void flip_report(const struct cpu *boot);
 
 /* command.c, beat.c: on the boot vCPU only. */
 void commands_handle(void);

@@ -24,6 +24,10 @@ from landfall.stream import CONTINUE, Edit, Flag, Item, Kind, Section, Stream, S
 __all__ = ["MUTATIONS", "NothingToMutate", "main"]
 
 
+SEGMENTS, BASE_OF_ES = 120, 12
+"""Bytes of env.segs, and where the base of its first, ES, ends (target/i386/machine.c, 10.0)."""
+
+
 class NothingToMutate(Exception):
     """The stream does not have what the mutation changes."""
 
@@ -184,6 +188,33 @@ def cpu_register(data: bytes) -> Mutated:
     return _edited(stream, [edit], f"flipped a byte of xmm7 of vCPU {cpu.instance} at 0x{at:x}")
 
 
+def segment_base(data: bytes) -> Mutated:
+    """Move the base of the first vCPU's segment ES on by 16 bytes; the selector stays.
+
+    QEMU: completed, running, no message. Guest: nothing in 64-bit mode, where ES has no base;
+    told to switch modes (`flip=1f`) and caught in another, `mode`, text=near, once.
+    """
+    return _added(data, "cpu", 0, "env.segs", 16 << 8 * (SEGMENTS - BASE_OF_ES))
+
+
+def leave_v86(data: bytes) -> Mutated:
+    """Clear EFLAGS.VM of the first vCPU, which must be in virtual-8086 mode.
+
+    QEMU: completed, running, no message. Guest (`flip=1f`): `mode`, text=exception found=d: the
+    segments' privilege is 3 still, and there `hlt` is not allowed.
+    """
+    return _added(data, "cpu", 0, "env.eflags", -0x20000)
+
+
+def leave_real(data: bytes) -> Mutated:
+    """Set CR0.PE of the first vCPU, which must be in real mode.
+
+    QEMU: completed, running, no message. Guest (`flip=1f`): `mode`, text=msw; or, where it was
+    halted, the next interrupt finds no gate and the machine is reset: it begins anew.
+    """
+    return _added(data, "cpu", 0, "env.cr[0]", 1)
+
+
 MUTATIONS: dict[str, Callable[[bytes], Mutated]] = {
     "cat": cat,
     "hold": hold,
@@ -196,6 +227,9 @@ MUTATIONS: dict[str, Callable[[bytes], Mutated]] = {
     "stale-page": stale_page,
     "swap-cpus": swap_cpus,
     "cpu-register": cpu_register,
+    "segment-base": segment_base,
+    "leave-v86": leave_v86,
+    "leave-real": leave_real,
     "truncate": truncate,
 }
 
