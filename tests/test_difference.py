@@ -258,7 +258,7 @@ def test_destination_that_hangs_up_because_it_ends_is_not_deaf(
             destination.process.signal(9)  # type: ignore[arg-type]
         raise PromiseBroken("contract", f"hung up on {command}")
 
-    monkeypatch.setattr("landfall.vm.ENDING", 0.3 if lives else 5.0)
+    monkeypatch.setattr("landfall.vm.LAST_BREATH", 0.3 if lives else 5.0)
     monkeypatch.setattr(destination.qmp, "execute", hang_up)
     told = []
     try:
