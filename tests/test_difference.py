@@ -83,6 +83,18 @@ def test_capability_that_a_build_lacks_is_missing(start: Start) -> None:
         offer(source, to=destination, via=TCP, despite=unheard_of)
 
 
+@pytest.mark.parametrize("machine_type", ["q35", "pc", "pc-q35-7.2", "pc-i440fx-10.0"])
+def test_difference_fits_every_pc(machine_type: str) -> None:
+    """What a PC may differ in can be tried on every version of it."""
+    LESS_MEMORY.require_machine(machine_type)
+
+
+def test_difference_that_is_not_written_for_a_machine_is_missing() -> None:
+    """Where the parts have other names or there is no PCI bus, nothing is tried, nor accused."""
+    with pytest.raises(Missing, match="machine type microvm not"):
+        LESS_MEMORY.require_machine("microvm")
+
+
 @pytest.mark.qemu
 def test_guest_that_should_be_refused_and_is_taken_is_told(start: Start) -> None:
     """A destination that takes what it must refuse breaks the rule, which is named."""
