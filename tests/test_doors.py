@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
 OF_QEMU = (
-    "accel", "attempt", "bandwidth", "build", "device", "machine", "migration", "qmp", "ram",
-    "stage", "transport", "vm", "wire",
+    "accel", "attempt", "bandwidth", "build", "device", "difference", "differences", "glance",
+    "machine", "migration", "offer", "qmp", "ram", "stage", "transport", "vm", "wire",
 )  # fmt: skip
 NEVER = {
     "host": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
@@ -24,6 +24,10 @@ NEVER = {
     "vm": ("migration", "attempt", "transport", "wire", "oracles", "plugin", "report"),
     "transport": ("migration", "attempt", "wire", "oracles", "plugin", "report"),
     "attempt": ("migration", "judgement", "oracles", "plugin", "report"),
+    "difference": ("vm", "migration", "attempt", "transport", "oracles", "plugin", "report"),
+    "glance": ("migration", "attempt", "transport", "oracles", "plugin", "report"),
+    "differences": ("migration", "attempt", "transport", "oracles", "plugin", "report"),
+    "offer": ("judgement", "oracles", "plugin", "report"),
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,6 +80,22 @@ def test_statement_that_was_moved_in_the_middle_is_put_together(hear: Hear) -> N
 
     assert [heard.statement.seq for heard in destination.heard] == [5, 6]
     assert destination.garbled == []
+
+
+def test_statement_that_is_read_late_is_not_dated_back(
+    hear: Hear, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is read at once only the first has the time at which the first byte came."""
+    monkeypatch.setattr("landfall.line.GATHER", 0.2)
+    line, guest = hear("source")
+
+    reactor.call(line._first_byte)
+    moment = time.monotonic()
+    guest.say(signed("@1 beat tsc=1") + signed("@2 verified id=1 pages=1"))
+    line.wait_for_beats(1, within=5, since=0)
+
+    first, second = line.heard
+    assert first.at < moment <= second.at
 
 
 def test_line_that_is_no_statement_is_kept_as_garbled(hear: Hear) -> None:

@@ -11,7 +11,7 @@
 #define TICK_NS      (1000000000u / TICKS_PER_S)
 #define GENERAL      16  /* slots of the general register canary: registers, then flags */
 #define FPU_BYTES    832 /* legacy area 512, header 64, AVX state 256 (SDM 1, 13.4) */
-#define WATCHED_MAX  64
+#define WATCHED_MAX  80
 
 /* What other vCPUs may read about one, as it was when it last woke. Under the clock's lock. */
 struct published {

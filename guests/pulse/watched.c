@@ -2,8 +2,9 @@
 /* Control, debug and model-specific registers, and those of the interrupt controllers and the serial port. */
 #include "pulse.h"
 #include "registers.h"
+#include "cpuid.h"
 
-enum kind { CR, XCR0, DR, MSR, SELECTOR, TABLE, APIC, IOAPIC, PORT };
+enum kind { CR, XCR0, DR, MSR, SELECTOR, TABLE, APIC, IOAPIC, PORT, CPUID };
 enum need { ALWAYS, AVX, LM, LONG_MODE, NX, SEP, PAT, MTRR, RDTSCP, BOOT };
 
 #define MTRR_LAST     0xffff0000u /* stands for the last variable pair, wherever that is */
@@ -68,6 +69,15 @@ static const struct watch {
     {"uart.lcr", PORT, BOOT, 0x3fb, ~0ull},
     {"uart.mcr", PORT, BOOT, 0x3fc, ~0ull},
     {"uart.scratch", PORT, BOOT, 0x3ff, ~0ull},
+    /* What the CPU says that it is and has. */
+    {"cpuid.0.ebx", CPUID, ALWAYS, CPUID_0_EBX, ~0ull}, /* the vendor's first four letters */
+    {"cpuid.1.eax", CPUID, ALWAYS, CPUID_1_EAX, ~0ull},
+    {"cpuid.1.ecx", CPUID, ALWAYS, CPUID_1_ECX, ~0ull},
+    {"cpuid.1.edx", CPUID, ALWAYS, CPUID_1_EDX, ~0ull},
+    {"cpuid.7.ebx", CPUID, ALWAYS, CPUID_7_EBX, ~0ull},
+    {"cpuid.7.ecx", CPUID, ALWAYS, CPUID_7_ECX, ~0ull},
+    {"cpuid.80000001.ecx", CPUID, ALWAYS, CPUID_80000001_ECX, ~0ull},
+    {"cpuid.80000001.edx", CPUID, ALWAYS, CPUID_80000001_EDX, ~0ull},
 };
 
 #define WATCHES (sizeof watches / sizeof *watches)
@@ -170,6 +180,7 @@ static u64 value(const struct watch *watch)
     case APIC: return apic_read(watch->number);
     case IOAPIC: return ioapic_read((u8)watch->number);
     case PORT: return inb((u16)watch->number);
+    case CPUID: return cpuid_value(watch->number);
     }
     return 0;
 }
