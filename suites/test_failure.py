@@ -118,30 +118,3 @@ def test_stopped_guest_arrives_nevertheless(
 
     destination.cont()
     assert destination.owns_the_guest
-
-
-@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.BOTH)))
-def test_two_copies_are_seen(
-    source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
-) -> None:
-    """When both sides may have the guest, they are seen to, and nobody is told otherwise."""
-    migration = attack(source, destination, fault, phase, cell)
-
-    assert migration.outcome().status in cell.statuses
-    assert source.owns_the_guest
-
-
-@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.BOTH)))
-def test_two_copies_of_a_stopped_guest_are_seen(
-    source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
-) -> None:
-    """When both sides may have a stopped guest, they are seen to, and neither runs it."""
-    source.stop()
-    migration = attack(source, destination, fault, phase, cell)
-
-    assert migration.outcome().status in cell.statuses
-    assert source.holds_the_guest_still
-
-    destination.kill()  # somebody has to decide
-    source.cont()
-    assert source.owns_the_guest
