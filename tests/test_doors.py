@@ -18,6 +18,10 @@ OF_QEMU = (
     "machine", "migration", "offer", "qmp", "ram", "stage", "transport", "vm", "wire",
 )  # fmt: skip
 NEVER = {
+    "children": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "program": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "piped": ("migration", "attempt", "wire", "oracles", "plugin", "report"),
+    "parting": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "host": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "migration": ("judgement", "oracles", "plugin", "report"),
