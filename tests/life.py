@@ -6,7 +6,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import replace
 
-from landfall.history import History, Journey, Side
+from landfall.history import Fate, History, Journey, Side
 from landfall.line import Heard
 from landfall.qmp import Event
 from landfall.statement import Statement, parse
@@ -93,3 +93,28 @@ def with_source(history: History, **changes: object) -> History:
     """Return a history whose first side is changed."""
     first, *after = history.sides
     return replace(history, sides=(replace(first, **changes), *after))  # type: ignore[arg-type]
+
+
+def a_failed_attempt(*, both_run: bool, fate: Fate = Fate.TOLD) -> History:
+    """Return a history whose source resumed at 1.2 s; the destination may run a copy as well."""
+    history = moved()
+    source, destination = history.sides
+    here = replace(
+        source,
+        heard=(*source.heard, *beats(41, 10, at=1.22, guest_time=1.0), verified(51, 1.5)),
+        events=(
+            *statuses(0.5, "setup", "active"),
+            event("STOP", 1.0),
+            *statuses(1.05, "failed"),
+            event("RESUME", 1.2),
+        ),
+        status="running",
+    )
+    there = replace(
+        destination,
+        heard=destination.heard if both_run else (),
+        events=destination.events if both_run else destination.events[:2],
+        status="running" if both_run else "",
+    )
+    journey = replace(history.journeys[0], status="failed", fate=fate)
+    return replace(history, sides=(here, there), journeys=(journey,))
