@@ -138,6 +138,7 @@ _Noreturn void boot_main(void)
         commands_refuse_options();
     clock_read_rtc();
     beat_now();
+    timers_say();
     enable_interrupts();
     smp_go();
     pages_first_sweep(cpu, poll);

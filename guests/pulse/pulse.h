@@ -192,6 +192,7 @@ bool timers_choose(u32 wanted);
 bool timers_drive(enum timer timer);
 void timers_start(u32 apic_id);
 void timers_interrupt(u32 vector);
+void timers_say(void);
 void timers_say_when_due(void);
 
 /* command.c, beat.c: on the boot vCPU only. */

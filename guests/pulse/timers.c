@@ -60,6 +60,14 @@ static void pit_start(u32 apic_id)
     apic_route(PIT_PIN, VECTOR_PIT, apic_id);
 }
 
+/* Firmware leaves it running at 18.2 Hz, and the pin may be the only one that the HPET has: once more, then never. */
+static void pit_stop(void)
+{
+    outb(0x43, 0x30); /* mode 0 */
+    outb(0x40, 1);
+    outb(0x40, 0);
+}
+
 static bool hpet_there(void)
 {
     u32 period = hpet_read(H_PERIOD) / FS_A_NS;
@@ -98,6 +106,8 @@ static void hpet_start(u32 apic_id)
     hpet_write(H_COUNTER, 0);
     hpet_write(H_COUNTER + 4, 0);
     if (pin) {
+        if (pin == PIT_PIN)
+            pit_stop();
         apic_route(pin, VECTOR_HPET, apic_id);
         hpet_compare(pin, 0, TIMER_NS / (hpet_read(H_PERIOD) / FS_A_NS));
         timers.hpet_interrupts = true;
@@ -180,13 +190,17 @@ static void say_counter(const char *key, const char *from, const char *to, u64 (
 
 void timers_say_when_due(void)
 {
-    u32 ticks = cpu_at(0)->ticks;
+    if (cpu_at(0)->ticks - timers.said_at >= TICKS_A_STATEMENT)
+        timers_say();
+}
 
-    if (!timers.wanted || ticks - timers.said_at < TICKS_A_STATEMENT)
+void timers_say(void)
+{
+    if (!timers.wanted)
         return;
-    timers.said_at = ticks;
+    timers.said_at = cpu_at(0)->ticks;
     statement_begin("timers");
-    statement_hex("ticks", ticks);
+    statement_hex("ticks", timers.said_at);
     if (timers_drive(TIMER_HPET)) {
         if (timers.hpet_interrupts)
             statement_hex("hpets", timers.hpet);
