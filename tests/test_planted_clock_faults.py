@@ -112,6 +112,16 @@ def test_timer_that_runs_fast_is_seen(start: Start, broken: Broken) -> None:
     assert "PIT interrupts came over the guest's life" in said
 
 
+def test_guest_that_stands_still_on_arrival_is_seen(start: Start, broken: Broken) -> None:
+    """A boot vCPU whose timer fires for the first time after seconds is told with how many."""
+    change = "apic timer_expiry +4000000000"
+    source, destination = start(through=f"{ADJUST} {change}")
+
+    migrate(source, to=destination, via=TCP)
+
+    assert "was let go and took its first timer interrupt 4." in broken()["time"]
+
+
 @pytest.mark.parametrize("clock", ["host", "vm"])
 def test_wall_clock_that_is_off_is_seen(start: Start, broken: Broken, clock: str) -> None:
     """A real-time clock that is a minute ahead is told, whichever clock it counts."""
