@@ -92,6 +92,15 @@ def test_clocks_of_every_vcpu_go_on(source: VM, destination: VM) -> None:
     assert destination.owns_the_guest
 
 
+@pytest.mark.parametrize("append", [f"{ALL} flip=1f"], ids=["every-mode"], indirect=True)
+def test_clocks_go_on_in_every_mode(source: VM, destination: VM) -> None:
+    """Timers interrupt a guest in whichever CPU mode they find it, and none is lost."""
+    outcome = migrate(source, to=destination, via=TCP)
+
+    assert outcome.status == "completed"
+    assert destination.owns_the_guest
+
+
 @pytest.mark.parametrize("transport", [TCP, EXEC], ids=str)
 def test_clocks_survive_a_cancelled_migration(
     source: VM, destination: VM, transport: Live
