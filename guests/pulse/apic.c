@@ -109,5 +109,14 @@ bool apic_tick_passed(void)
     return passed;
 }
 
+/* An edge, high, to one vCPU. */
+void apic_route(u32 pin, u32 vector, u32 apic_id)
+{
+    ioapic_write((u8)(0x11 + 2 * pin), apic_id << 24);
+    ioapic_write((u8)(0x10 + 2 * pin), vector);
+}
+
+u32 apic_current_count(void) { return apic_read(CURRENT_COUNT); }
+
 /* A vCPU that runs already takes no notice of a start-up. */
 void apic_start_again(u8 page) { send(0, ALL_BUT_SELF | ASSERT | STARTUP | page); }

@@ -31,6 +31,13 @@ static inline u8 inb(u16 port)
     return value;
 }
 
+static inline u32 inl(u16 port)
+{
+    u32 value;
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
 static inline u64 rdmsr(u32 number)
 {
     u32 low, high;

@@ -69,10 +69,38 @@ struct published clock_published(const struct cpu *cpu)
 }
 
 /* MC146818: index 0x70, data 0x71; bit 7 of register A: do not read now; bit 2 of B: binary, not BCD. */
+static volatile u8 selected; /* cannot be read back, and the interrupt comes between index and data */
+
+static void cmos_select(u8 index)
+{
+    selected = index;
+    outb(0x70, index);
+}
+
 static u8 cmos(u8 index)
 {
-    outb(0x70, index);
+    cmos_select(index);
     return inb(0x71);
+}
+
+/* Register A: the rate; B: the periodic interrupt. Before interrupts are on. */
+void clock_start_rtc(u8 rate)
+{
+    u8 a = (u8)((cmos(0x0a) & 0x70) | rate), b = cmos(0x0b) | 0x40;
+
+    cmos_select(0x0a);
+    outb(0x71, a);
+    cmos_select(0x0b);
+    outb(0x71, b);
+    clock_hush_rtc();
+}
+
+/* Register C, which its interrupt stays up until it is read. */
+void clock_hush_rtc(void)
+{
+    outb(0x70, 0x0c);
+    inb(0x71);
+    outb(0x70, selected);
 }
 
 static u8 bcd(u8 value, bool binary) { return binary ? (u8)(value / 10 << 4 | value % 10) : value; }

@@ -4,7 +4,7 @@
 
 struct features features;
 
-static char text[64];
+static char text[128];
 
 void features_find(void)
 {
@@ -49,5 +49,9 @@ const char *features_text(void)
     to = add(to, features.pat, "pat");
     to = add(to, features.sep, "sep");
     to = add(to, features.lm, "lm");
+    to = add(to, timers_drive(TIMER_PIT), "pit");
+    to = add(to, timers_drive(TIMER_HPET), "hpet");
+    to = add(to, timers_drive(TIMER_RTC), "rtc-periodic");
+    to = add(to, timers_drive(TIMER_PM), "pm-timer");
     return to > text ? text : "-";
 }

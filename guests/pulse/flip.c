@@ -209,6 +209,9 @@ static void take(u32 vector)
     case VECTOR_TIMER: __asm__ volatile("int %0" ::"i"(VECTOR_TIMER) : "memory"); break;
     case VECTOR_WAKE: __asm__ volatile("int %0" ::"i"(VECTOR_WAKE) : "memory"); break;
     case VECTOR_SERIAL: __asm__ volatile("int %0" ::"i"(VECTOR_SERIAL) : "memory"); break;
+    case VECTOR_PIT: __asm__ volatile("int %0" ::"i"(VECTOR_PIT) : "memory"); break;
+    case VECTOR_HPET: __asm__ volatile("int %0" ::"i"(VECTOR_HPET) : "memory"); break;
+    case VECTOR_RTC: __asm__ volatile("int %0" ::"i"(VECTOR_RTC) : "memory"); break;
     default: break;
     }
 }

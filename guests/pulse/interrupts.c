@@ -101,6 +101,11 @@ void interrupt(const struct frame *frame)
     case VECTOR_CALL:
         flip_called();
         return;
+    case VECTOR_PIT:
+    case VECTOR_HPET:
+    case VECTOR_RTC:
+        timers_interrupt((u32)frame->vector);
+        break;
     case VECTOR_SPURIOUS:
         return; /* not in service, so not ended (SDM 3A, 11.9) */
     default:

@@ -27,6 +27,9 @@
 #define VECTOR_WAKE     0x41
 #define VECTOR_SERIAL   0x42
 #define VECTOR_CALL     0x60     /* flip: made by `int` */
+#define VECTOR_PIT      0x50 /* timers.c */
+#define VECTOR_HPET     0x51
+#define VECTOR_RTC      0x52
 #define VECTOR_SPURIOUS 0xff
 #define STUB_BYTES      16
 

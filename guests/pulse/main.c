@@ -35,6 +35,7 @@ static void host_side(struct cpu *boot)
     }
     beat_when_due();
     flip_report(boot);
+    timers_say_when_due();
     commands_handle();
     if (!ready && all_swept())
         say_ready();
@@ -129,6 +130,7 @@ _Noreturn void boot_main(void)
     interrupts_build();
     flip_build();
     apic_route_serial(cpu->apic_id);
+    timers_start(cpu->apic_id);
     prepare(cpu);
     smp_start_others();
     say_boot();
@@ -136,6 +138,7 @@ _Noreturn void boot_main(void)
         commands_refuse_options();
     clock_read_rtc();
     beat_now();
+    timers_say();
     enable_interrupts();
     smp_go();
     pages_first_sweep(cpu, poll);

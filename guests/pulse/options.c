@@ -60,6 +60,10 @@ static bool option(const char **text, u32 *rate, u32 *duty, u32 *zero, u32 *flip
         return number(text, zero, 0, ZERO_MAX);
     if (starts(text, "flip="))
         return number(text, flip, 0, FLIP_MAX) && flip_possible(*flip);
+    if (starts(text, "timers=")) {
+        u32 timers;
+        return number(text, &timers, 0, TIMERS) && timers_choose(timers);
+    }
     return false;
 }
 

@@ -99,6 +99,8 @@ const char *features_text(void);
 /* apic.c */
 void apic_start(void);
 void apic_route_serial(u32 apic_id);
+void apic_route(u32 pin, u32 vector, u32 apic_id);
+u32 apic_current_count(void);
 void apic_end_of_interrupt(void);
 void apic_start_others(u8 page);
 void apic_start_again(u8 page);
@@ -154,6 +156,8 @@ void clock_observe(struct cpu *cpu);
 bool clock_has_rtc(void);
 void clock_read_rtc(void);
 const char *clock_rtc(void);
+void clock_start_rtc(u8 rate);
+void clock_hush_rtc(void);
 struct published clock_published(const struct cpu *cpu);
 
 /* canary.c, fpu.c, watched.c */
@@ -181,6 +185,15 @@ void flip_plant(struct cpu *cpu);
 void flip_wait(struct cpu *cpu);
 void flip_called(void);
 void flip_report(const struct cpu *boot);
+
+/* timers.c: on the boot vCPU only. */
+enum timer { TIMER_PIT = 1, TIMER_HPET = 2, TIMER_RTC = 4, TIMER_PM = 8, TIMERS = 15 };
+bool timers_choose(u32 wanted);
+bool timers_drive(enum timer timer);
+void timers_start(u32 apic_id);
+void timers_interrupt(u32 vector);
+void timers_say(void);
+void timers_say_when_due(void);
 
 /* command.c, beat.c: on the boot vCPU only. */
 void commands_handle(void);
