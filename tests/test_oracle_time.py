@@ -234,7 +234,19 @@ def test_guest_that_stands_still_on_arrival_is_told() -> None:
 
     text = said(life.with_destination(healthy, heard=late))
 
-    assert "was let go and took its first timer interrupt 2.02 s later" in text
+    assert "was let go and then took no timer interrupt for 2.02 s" in text
+
+
+def test_guest_that_stands_still_behind_what_it_had_begun_is_told() -> None:
+    """The first heartbeats heard may tell of interrupts that came where the guest was before."""
+    healthy = life.moved()
+    begun = life.beat(41, 1.11, 1.0)
+    pending = life.beat(42, 1.12, 1.02)
+    late = (*life.beats(43, 10, at=4.12, guest_time=4.0), life.verified(53, 4.4))
+
+    text = said(life.with_destination(healthy, heard=(begun, pending, *late)))
+
+    assert "was let go and then took no timer interrupt for 3.00 s" in text
 
 
 def test_guest_of_a_slow_host_may_take_longer() -> None:

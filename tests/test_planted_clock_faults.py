@@ -113,13 +113,13 @@ def test_timer_that_runs_fast_is_seen(start: Start, broken: Broken) -> None:
 
 
 def test_guest_that_stands_still_on_arrival_is_seen(start: Start, broken: Broken) -> None:
-    """A boot vCPU whose timer fires for the first time after seconds is told with how many."""
+    """A boot vCPU whose timer stands still for seconds is told with how many."""
     change = "apic timer_expiry +4000000000"
     source, destination = start(through=f"{ADJUST} {change}")
 
     migrate(source, to=destination, via=TCP)
 
-    assert "was let go and took its first timer interrupt 4." in broken()["time"]
+    assert "was let go and then took no timer interrupt for " in broken()["time"]
 
 
 @pytest.mark.parametrize("clock", ["host", "vm"])

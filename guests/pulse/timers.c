@@ -12,7 +12,7 @@
 #define RTC_RATE   10    /* 64 Hz (MC146818 data sheet, table 5) */
 #define PM_TIMER   0x608 /* where SeaBIOS puts it (1.16, src/fw/paravirt.h, PORT_ACPI_PM_BASE); 3579545 Hz, 24 bits */
 #define READ_AGAIN 3
-#define TICKS_A_STATEMENT 4
+#define TICKS_A_STATEMENT 3 /* no multiple of the PIT's period: one that counts a part of it shows */
 
 /* IA-PC HPET specification 1.0a, section 2.3. */
 #define HPET        0xfed00000u
