@@ -100,6 +100,7 @@ CONTROL_REGISTER(dr7)
 
 static inline void disable_interrupts(void) { __asm__ volatile("cli" ::: "memory"); }
 static inline void enable_interrupts(void) { __asm__ volatile("sti" ::: "memory"); }
+static inline void halt(void) { __asm__ volatile("hlt" ::: "memory"); }
 static inline void pause(void) { __asm__ volatile("pause" ::: "memory"); }
 
 _Noreturn static inline void halt_for_good(void)

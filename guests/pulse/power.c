@@ -12,6 +12,7 @@
 #define OFF_TYPE     0          /* \_S5 of QEMU (10.0, hw/acpi/core.c, acpi_pm1_cnt_write) */
 #define WAKING_VECTOR 12        /* ACPI 6.5, table 5.12: FACS */
 #define PANICKED     1          /* QEMU, docs/specs/pvpanic.rst */
+#define LINGER_TICKS 50
 
 extern const u8 waker_begin[], waker_end[];
 extern u8 image_start[], image_end[];
@@ -28,7 +29,7 @@ static void say(const char *kind, u32 about, enum ending how)
     beat_now();
     statement_begin(kind);
     statement_hex("id", about);
-    statement_text("how", names[how]);
+    statement_text("text", names[how]);
     statement_end();
 }
 
@@ -43,7 +44,7 @@ bool power_ask(u32 asked, enum ending how)
     if (!able(how))
         return false;
     if (done_ending == how && done_id == asked)
-        say("leaving", asked, how);
+        say("left", asked, how);
     else if (!wanted_ending) {
         id = asked;
         wanted_ending = how;
@@ -83,6 +84,19 @@ static void sleep_type(u32 type)
     outw(acpi.control, (u16)(control | type << SLEEP_TYPE | SLEEP_ENABLE));
 }
 
+/* Nobody may run this vCPU now. Whoever does hears of it after a time that no stop takes, and never again. */
+_Noreturn static void linger(struct cpu *cpu)
+{
+    u32 left_at = cpu->ticks;
+
+    enable_interrupts();
+    while (cpu->ticks - left_at < LINGER_TICKS)
+        halt();
+    disable_interrupts();
+    say("lingers", done_id, done_ending);
+    halt_for_good();
+}
+
 /* At the top of a vCPU's life, where it holds no lock and nothing on its stack is needed. */
 _Noreturn void power_leave(struct cpu *cpu)
 {
@@ -104,7 +118,7 @@ _Noreturn void power_leave(struct cpu *cpu)
         sleep_type(OFF_TYPE);
     else
         outb(acpi.panic_port, PANICKED);
-    halt_for_good();
+    linger(cpu);
 }
 
 /* On the boot vCPU, when all others wait to be let go. */
