@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest that sleeps arrives asleep, and wakes where it is.
 
-QEMU's promise since 9.0 (commits 58b105703e «migration: preserve suspended runstate» and those
-around it): a guest that is suspended to RAM (ACPI S3) ends a migration as it began it; one that
-was stopped in its sleep is stopped, and asleep again when it is let go. Before, a migration
-woke it. The guest sleeps and wakes like any other: it writes PM1a_CNT, and comes back through
+QEMU's promise since 9.0 (commit «migration: preserve suspended runstate»): «A guest that is
+migrated in the suspended state automaticaly wakes and continues execution. This is wrong; the
+guest should end migration in the same state it started.» One that was stopped in its sleep is
+stopped, and asleep again when it is let go («cpus: vm_was_suspended»). The guest sleeps and wakes like any other: it writes PM1a_CNT, and comes back through
 the firmware's reset and the waking vector, with the memory it had; then it testifies.
 
 A failure means that a machine that its user put to sleep runs without being woken, or does not
