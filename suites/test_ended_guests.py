@@ -18,7 +18,7 @@ import pytest
 from landfall.attempt import Migration
 from landfall.migration import MiB, migrate, start_migration
 from landfall.power import ENDURES, OFF, PANIC, PVPANIC, Leaving, leave, rests
-from landfall.switchover import hold_switchover, wait_for_switchover
+from landfall.switchover import wait_for_switchover
 from landfall.transport import EXEC, FILE, TCP, Transport
 from landfall.vm import VM
 
@@ -108,9 +108,8 @@ def test_ended_guest_stays_so_when_cancelled_as_it_changes_sides(
     source: VM, destination: VM, end: Leaving
 ) -> None:
     """A guest that has ended stays so when the move is cancelled as it changes sides."""
-    hold_switchover(source)
     leave(source, end)
-    migration = start_migration(source, to=destination, via=TCP)
+    migration = start_migration(source, to=destination, via=TCP, waits=True)
     wait_for_switchover(migration)
 
     migration.cancel()

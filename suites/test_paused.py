@@ -18,7 +18,7 @@ import pytest
 from landfall.attempt import Migration
 from landfall.migration import MiB, migrate, start_migration
 from landfall.qmp import CommandRefused
-from landfall.switchover import hold_switchover, let_switch_over, wait_for_switchover
+from landfall.switchover import let_switch_over, wait_for_switchover
 from landfall.transport import EXEC, EXEC_FILE, FD, FILE, TCP, UNIX, Live, Transport
 from landfall.vm import VM
 
@@ -177,8 +177,7 @@ def test_stopped_guest_does_not_run_because_its_destination_would(
 
 def test_guest_that_changes_sides_cannot_be_let_go(source: VM, destination: VM) -> None:
     """While a guest changes sides the source refuses «cont», and the guest runs on arrival."""
-    hold_switchover(source)
-    migration = start_migration(source, to=destination, via=TCP)
+    migration = start_migration(source, to=destination, via=TCP, waits=True)
     wait_for_switchover(migration)
 
     with pytest.raises(CommandRefused, match=REFUSAL):
@@ -191,9 +190,8 @@ def test_guest_that_changes_sides_cannot_be_let_go(source: VM, destination: VM) 
 
 def test_stopped_guest_that_changes_sides_cannot_be_let_go(source: VM, destination: VM) -> None:
     """While a stopped guest changes sides «cont» is refused, and it arrives stopped."""
-    hold_switchover(source)
     source.stop()
-    migration = start_migration(source, to=destination, via=TCP)
+    migration = start_migration(source, to=destination, via=TCP, waits=True)
     wait_for_switchover(migration)
 
     with pytest.raises(CommandRefused, match=REFUSAL):
@@ -227,9 +225,8 @@ def test_stopped_guest_stays_stopped_when_cancelled_as_it_changes_sides(
     source: VM, destination: VM
 ) -> None:
     """A stopped guest stays stopped when the migration is cancelled as it changes sides."""
-    hold_switchover(source)
     source.stop()
-    migration = start_migration(source, to=destination, via=TCP)
+    migration = start_migration(source, to=destination, via=TCP, waits=True)
     wait_for_switchover(migration)
 
     migration.cancel()

@@ -4,8 +4,9 @@
 QEMU's promise since 9.0 (commit «migration: preserve suspended runstate»): «A guest that is
 migrated in the suspended state automaticaly wakes and continues execution. This is wrong; the
 guest should end migration in the same state it started.» One that was stopped in its sleep is
-stopped, and asleep again when it is let go («cpus: vm_was_suspended»). The guest sleeps and wakes like any other: it writes PM1a_CNT, and comes back through
-the firmware's reset and the waking vector, with the memory it had; then it testifies.
+stopped, and asleep again when it is let go («cpus: vm_was_suspended»). The guest sleeps and
+wakes like any other: it writes PM1a_CNT, and comes back through the firmware's reset and the
+waking vector (ACPI S3), with the memory it had; then it testifies.
 
 A failure means that a machine that its user put to sleep runs without being woken, or does not
 wake any more, or wakes with another memory.
@@ -18,7 +19,7 @@ import pytest
 from landfall.attempt import Migration
 from landfall.migration import MiB, migrate, start_migration
 from landfall.power import LASTING_SLEEP, SLEEP, leave, rests, wake
-from landfall.switchover import hold_switchover, wait_for_switchover
+from landfall.switchover import wait_for_switchover
 from landfall.transport import EXEC, EXEC_FILE, FD, FILE, TCP, UNIX, Live, Transport
 from landfall.vm import VM
 
@@ -190,9 +191,8 @@ def test_guest_sleeps_on_when_the_destination_is_killed(
 
 def test_guest_sleeps_on_when_cancelled_as_it_changes_sides(source: VM, destination: VM) -> None:
     """A guest that sleeps goes on sleeping when the move is cancelled as it changes sides."""
-    hold_switchover(source)
     leave(source, LASTING_SLEEP)
-    migration = start_migration(source, to=destination, via=TCP)
+    migration = start_migration(source, to=destination, via=TCP, waits=True)
     wait_for_switchover(migration)
 
     migration.cancel()

@@ -35,6 +35,8 @@ static void say(const char *kind, u32 about, enum ending how)
 
 static bool able(enum ending how)
 {
+    if (how == SUSPEND && (flip_possible(1) || timers_drive(TIMERS)))
+        return false; /* neither flip.c nor timers.c makes its own again after a reset */
     return how == SUSPEND ? acpi.sleeps : how == OFF ? acpi.control != 0 : acpi.panic_port != 0;
 }
 
