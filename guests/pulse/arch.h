@@ -31,10 +31,19 @@ static inline u8 inb(u16 port)
     return value;
 }
 
+static inline void outl(u16 port, u32 value) { __asm__ volatile("outl %0, %1" ::"a"(value), "Nd"(port) : "memory"); }
+
 static inline u32 inl(u16 port)
 {
     u32 value;
     __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
+static inline u16 inw(u16 port)
+{
+    u16 value;
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port) : "memory");
     return value;
 }
 
@@ -91,6 +100,7 @@ CONTROL_REGISTER(dr7)
 
 static inline void disable_interrupts(void) { __asm__ volatile("cli" ::: "memory"); }
 static inline void enable_interrupts(void) { __asm__ volatile("sti" ::: "memory"); }
+static inline void halt(void) { __asm__ volatile("hlt" ::: "memory"); }
 static inline void pause(void) { __asm__ volatile("pause" ::: "memory"); }
 
 _Noreturn static inline void halt_for_good(void)

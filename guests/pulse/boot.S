@@ -42,6 +42,17 @@ start:
         movl    $boot_main, %ebp
         jmp     enter_paging
 
+/* The boot vCPU comes here from the other trampoline when the machine wakes; its stack is as good as new. */
+        .globl  wake_start
+wake_start:
+        movl    $SEL_DATA, %eax
+        movl    $wake_segments, %ebp
+        jmp     load_segments_ebp
+wake_segments:
+        movl    $cpu_blocks + CPU_BLOCK, %esp
+        movl    $boot_woken, %ebp
+        jmp     enter_paging
+
 /* An application processor comes here from the trampoline, in 32-bit mode, without a stack. */
         .globl  ap_start
 ap_start:
@@ -161,7 +172,7 @@ gdt_pointer:
         .long   gdt, 0
 
         .bss
-        .globl  multiboot_info, ap_ids, ap_arrived, ap_stacks
+        .globl  multiboot_info, ap_ids, ap_claimed, ap_arrived, ap_stacks
         .balign 4
 multiboot_info: .skip 4
 efer_bits:      .skip 4

@@ -60,6 +60,14 @@ void clock_observe(struct cpu *cpu)
         report(cpu->index, now, own, cpu->index);
 }
 
+/* After sleep the TSC may begin anew: only the boot vCPU runs yet. */
+void clock_forget(void)
+{
+    last = 0;
+    for (u32 i = 0; i < cpu_count; i++)
+        cpu_at(i)->tsc = 0;
+}
+
 struct published clock_published(const struct cpu *cpu)
 {
     acquire(&lock);

@@ -83,6 +83,12 @@ static void handle(const char *line)
     const char *arguments = rest;
     if (word_is(&arguments, "verify") && !*arguments && verify_ask(id))
         return;
+    if (word_is(&arguments, "suspend") && !*arguments && power_ask(id, SUSPEND))
+        return;
+    if (word_is(&arguments, "off") && !*arguments && power_ask(id, OFF))
+        return;
+    if (word_is(&arguments, "panic") && !*arguments && power_ask(id, PANIC))
+        return;
     if (word_is(&arguments, "echo") && is_text(arguments))
         echo(id, arguments);
     else if (word_is(&arguments, "set") && options_parse(arguments))

@@ -53,5 +53,8 @@ const char *features_text(void)
     to = add(to, timers_drive(TIMER_HPET), "hpet");
     to = add(to, timers_drive(TIMER_RTC), "rtc-periodic");
     to = add(to, timers_drive(TIMER_PM), "pm-timer");
+    to = add(to, acpi.control != 0, "acpi");
+    to = add(to, acpi.sleeps, "s3");
+    to = add(to, acpi.panic_port != 0, "pvpanic");
     return to > text ? text : "-";
 }

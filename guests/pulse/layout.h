@@ -6,6 +6,8 @@
 #define IMAGE_BASE   0x100000 /* where multiboot kernels live; image and stacks stay in this 2 MiB page */
 #define TRAMPOLINE   0x8000   /* a start-up IPI can only name a page below 1 MiB (SDM 3A, 9.4.4) */
 
+#define WAKER        0x8800   /* the same page: where the firmware jumps when the machine wakes */
+
 #define MAX_CPUS     8
 #define CPU_BLOCK    0x4000   /* struct cpu and its stack; aligned to its size: the stack pointer names the cpu */
 

@@ -74,7 +74,7 @@ static void tick(struct cpu *cpu)
 
 static bool wanted(const struct cpu *cpu)
 {
-    return cpu->ticks != cpu->ticks_seen || verify_wanted(cpu) || (cpu->index == 0 && host_side_wanted());
+    return cpu->ticks != cpu->ticks_seen || verify_wanted(cpu) || power_wanted(cpu) || (cpu->index == 0 && host_side_wanted());
 }
 
 _Noreturn static void live(struct cpu *cpu)
@@ -91,6 +91,8 @@ _Noreturn static void live(struct cpu *cpu)
             verify_take_part(cpu, poll);
         if (cpu->index == 0)
             host_side(cpu);
+        if (power_wanted(cpu))
+            power_leave(cpu);
     }
 }
 
@@ -123,6 +125,7 @@ _Noreturn void boot_main(void)
     cpu->apic_id = apic_id();
     cpu_count = smp_count();
     serial_start();
+    acpi_find();
     features_find();
     bool understood = multiboot_options();
     memory_find();
@@ -139,6 +142,27 @@ _Noreturn void boot_main(void)
     clock_read_rtc();
     beat_now();
     timers_say();
+    enable_interrupts();
+    smp_go();
+    pages_first_sweep(cpu, poll);
+    live(cpu);
+}
+
+/* The machine was reset and the memory was not: all that is in registers is made again. */
+_Noreturn void boot_woken(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    acpi_restore();
+    serial_start();
+    apic_route_serial(cpu->apic_id);
+    clock_forget();
+    prepare(cpu);
+    smp_forget();
+    smp_start_others();
+    power_say_woken();
+    clock_read_rtc();
+    beat_now();
     enable_interrupts();
     smp_go();
     pages_first_sweep(cpu, poll);

@@ -3,8 +3,9 @@
 #include "pulse.h"
 
 #define REGIONS     16
-#define HOLES       3
+#define HOLES       2
 #define REACH       0x200000000ull /* 8 GiB: MAPPED_GIB in 64 bits, and as far in 32 */
+#define FIRMWARE_LOW 0x10000u
 #define LARGE       0x200000u
 #define WINDOWS     0xf0000000u /* 32-bit: one 2 MiB window a vCPU; no RAM below it ends higher than 0xe0000000 */
 #define LARGE_ENTRY 0x83
@@ -35,13 +36,21 @@ static void own(u64 start, u64 end)
     page_count += region->pages;
 }
 
-/* Page 0 stays as it is, so that nothing good is ever at address 0. */
+static u64 low_end(void)
+{
+    u64 ours = TRAMPOLINE + PAGE + flip_reserve();
+    return ours > FIRMWARE_LOW ? ours : FIRMWARE_LOW;
+}
+
+/*
+ * Page 0 stays as it is, so that nothing good is ever at address 0. SeaBIOS writes below 64 KiB when it wakes a machine
+ * (1.16, seen at 0x1fe8 and 0xff68), so the rest up to there is its own, and the trampolines'.
+ */
 static void own_around_holes(u64 start, u64 end)
 {
     const u64 holes[HOLES][2] = {
-        {0, PAGE},
-        {TRAMPOLINE, TRAMPOLINE + PAGE + flip_reserve()},
-        {(word)image_start, (word)image_end},
+        {0, low_end()},
+        {(word)image_start, 2 * (word)image_end - (word)image_start}, /* and its copy behind it (trampoline.S) */
     };
 
     if (end > REACH)

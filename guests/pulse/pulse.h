@@ -117,6 +117,7 @@ u32 smp_count(void);
 void smp_start_others(void);
 void smp_report_up(void);
 void smp_go(void);
+void smp_forget(void);
 
 /* interrupts.c */
 void interrupts_build(void);
@@ -153,6 +154,7 @@ void pages_reset_statements(void);
 
 /* clock.c */
 void clock_observe(struct cpu *cpu);
+void clock_forget(void);
 bool clock_has_rtc(void);
 void clock_read_rtc(void);
 const char *clock_rtc(void);
@@ -195,6 +197,23 @@ void timers_interrupt(u32 vector);
 void timers_say(void);
 void timers_say_when_due(void);
 
+/* acpi.c: what the firmware says of power. */
+extern struct acpi {
+    bool sleeps;
+    u8 sleep_type;
+    u16 control, panic_port; /* ports; 0 where there is none */
+    u32 facs;
+} acpi;
+void acpi_find(void);
+void acpi_restore(void);
+
+/* power.c: off, asleep, panicked; and awake again. */
+enum ending { GO_ON, SUSPEND, OFF, PANIC };
+bool power_ask(u32 id, enum ending how);
+bool power_wanted(const struct cpu *cpu);
+_Noreturn void power_leave(struct cpu *cpu);
+void power_say_woken(void);
+
 /* command.c, beat.c: on the boot vCPU only. */
 void commands_handle(void);
 void commands_refuse_options(void);
@@ -203,6 +222,7 @@ void beat_now(void);
 
 /* main.c: where boot.S goes on. */
 _Noreturn void boot_main(void);
+_Noreturn void boot_woken(void);
 _Noreturn void ap_main(void);
 
 #endif

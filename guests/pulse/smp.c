@@ -8,7 +8,7 @@
 #define FW_CFG_NB_CPUS  0x05
 
 extern const u8 trampoline_begin[], trampoline_end[];
-extern volatile u32 ap_arrived, ap_ids[MAX_CPUS], ap_stacks[MAX_CPUS];
+extern volatile u32 ap_claimed, ap_arrived, ap_ids[MAX_CPUS], ap_stacks[MAX_CPUS];
 
 static volatile u32 up, go;
 
@@ -68,3 +68,11 @@ void smp_report_up(void)
 }
 
 void smp_go(void) { __atomic_store_n(&go, 1, __ATOMIC_RELEASE); }
+
+/* After sleep the others start from nothing, as they did at first. */
+void smp_forget(void)
+{
+    ap_claimed = ap_arrived = up = go = 0;
+    for (u32 i = 0; i < MAX_CPUS; i++)
+        ap_stacks[i] = 0;
+}
