@@ -215,6 +215,21 @@ def leave_real(data: bytes) -> Mutated:
     return _added(data, "cpu", 0, "env.cr[0]", 1)
 
 
+def runs(data: bytes) -> Mutated:
+    """Say that the guest ran when it left, whatever it did: the run state in `globalstate`.
+
+    QEMU: completed, running, no message. Guest: nothing to report if it had been stopped; one
+    that slept, was off or had panicked says `lingers`.
+    """
+    stream = parse(data)
+    section = _only(stream.named("globalstate", Kind.FULL), "section globalstate")
+    at = data.index(b"\0", section.payload + 4)  # a length, then the name and what is behind it
+    name = data[section.payload + 4 : at].decode("ascii")
+    new = b"running".ljust(at - section.payload - 4, b"\0")
+    edit = Edit(section.payload + 4, section.payload + 4 + len(new), new)
+    return _edited(stream, [edit], f"made {name} running at 0x{section.payload + 4:x}")
+
+
 MUTATIONS: dict[str, Callable[[bytes], Mutated]] = {
     "cat": cat,
     "hold": hold,
@@ -231,6 +246,7 @@ MUTATIONS: dict[str, Callable[[bytes], Mutated]] = {
     "leave-v86": leave_v86,
     "leave-real": leave_real,
     "truncate": truncate,
+    "runs": runs,
 }
 
 
