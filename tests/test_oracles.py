@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from landfall.history import Comparison, History
+from landfall.history import Comparison, History, Side
 from landfall.line import Heard
 from landfall.oracles import ORACLES, Oracle, contract, cpu, host, memory, ownership, time
 from landfall.verdict import Finding, Verdict
@@ -40,6 +40,17 @@ def test_healthy_history_is_kept(oracle: Oracle) -> None:
 
     assert finding.verdict is Verdict.KEPT, told(finding)
     assert all(count > 0 for count in finding.earned.values())
+
+
+def test_clock_of_a_guest_that_nobody_moved_is_judged() -> None:
+    """A guest that was only refused to be moved is looked at all the same, over all its life."""
+    heard = (*life.beats(1, 40, at=0.2, guest_time=0.2), life.verified(41, 1.1))
+    alone = Side(name="source", heard=heard, status="running", exit_status=0, ended_by_us="quit")
+
+    finding = time.judge(History("tcg", 2, (alone,)))
+
+    assert finding.verdict is Verdict.KEPT, told(finding)
+    assert finding.earned["tsc_samples_before"] == 40
 
 
 @pytest.mark.parametrize(

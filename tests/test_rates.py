@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rates of a stream's parts are measured where they passed, and a wire's pace is kept."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from landfall.errors import HarnessError
+from landfall.migration import MiB, start_migration
+from landfall.pace import Pace
+from landfall.rates import measure_rates
+from landfall.transport import TCP, UNIX
+from landfall.vm import VM
+
+pytestmark = pytest.mark.qemu
+SLOW = 8 * MiB
+
+
+def test_devices_that_are_held_to_a_pace_are_seen(start: Callable[..., tuple[VM, VM]]) -> None:
+    """Where all passes at one pace, the devices' state passes no faster than RAM does."""
+    source, destination = start(memory=8)
+    source.set_guest(rate=0)
+
+    migration = start_migration(source, to=destination, via=UNIX, pace=SLOW, recorded=True)
+    migration.outcome()
+
+    rates = measure_rates(migration)
+    whole = rates.running.amount + rates.rest.amount + rates.devices.amount
+    assert rates.devices.rate < 2 * SLOW, str(rates)
+    assert 4 * MiB < whole <= 9 * MiB
+    assert "MiB/s); the devices: 0." in str(rates)
+
+
+def test_cap_that_is_not_the_one_claimed_is_seen(start: Callable[..., tuple[VM, VM]]) -> None:
+    """RAM that is sent at thrice the cap is told with its rate."""
+    source, destination = start(memory=8)
+    source.set_guest(rate=0)
+
+    migration = start_migration(
+        source, to=destination, via=TCP, bandwidth=3 * SLOW, downtime=0.01, recorded=True
+    )
+    migration.outcome()
+
+    assert measure_rates(migration).running.rate > 2 * SLOW
+
+
+def test_stream_that_was_not_recorded_cannot_be_measured(
+    start: Callable[..., tuple[VM, VM]],
+) -> None:
+    """Who wants rates of a stream that nobody kept is told what to do."""
+    source, destination = start()
+    migration = start_migration(source, to=destination, via=TCP, watched=True)
+    migration.outcome()
+
+    with pytest.raises(HarnessError, match="start it with recorded=True"):
+        measure_rates(migration)
+
+
+def test_pace_is_kept_and_ends_with_its_wire() -> None:
+    """What passes takes its time, and a wire that is over takes none."""
+    pace, over = Pace(10 * MiB), threading.Event()
+    begun = time.monotonic()
+    for _ in range(4):
+        pace.take(MiB // 4, over)
+    assert time.monotonic() - begun >= 0.1
+
+    over.set()
+    pace.take(100 * MiB, over)
+    assert time.monotonic() - begun < 5
