@@ -23,7 +23,6 @@ from landfall.vm import VM
 
 TRANSPORTS = [
     pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
-    pytest.param(UNIX, id="unix"),
     pytest.param(EXEC, id="exec"),
 ]
 CAP = 16 * MiB
@@ -79,6 +78,7 @@ def test_bandwidth_cap_holds_when_changed_in_flight(source: VM, destination: VM)
 
 @pytest.mark.parametrize("memory", [8], indirect=True)
 @pytest.mark.parametrize("append", ["zero=8"], ids=["half-zero"], indirect=True)
+@pytest.mark.parametrize("machine_type", ["q35"], indirect=True)
 @pytest.mark.parametrize("devices", [MUCH_STATE], ids=["six-e1000e"], indirect=True)
 @pytest.mark.parametrize("transport", [TCP, EXEC], ids=str)
 def test_ram_is_capped_and_device_state_is_not(

@@ -12,7 +12,7 @@ import pytest
 from landfall.errors import HarnessError
 from landfall.migration import MiB, start_migration
 from landfall.rates import measure_rates
-from landfall.throttle import Pace
+from landfall.throttle import Throttle
 from landfall.transport import TCP, UNIX
 from landfall.vm import VM
 
@@ -62,7 +62,7 @@ def test_stream_that_was_not_recorded_cannot_be_measured(
 
 def test_pace_is_kept_and_ends_with_its_wire() -> None:
     """What passes takes its time, and a wire that is over takes none."""
-    pace, over = Pace(10 * MiB), threading.Event()
+    pace, over = Throttle(10 * MiB), threading.Event()
     begun = time.monotonic()
     for _ in range(4):
         pace.take(MiB // 4, over)
