@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
 OF_QEMU = (
-    "accel", "attempt", "bandwidth", "build", "device", "difference", "differences", "glance",
+    "accel", "arrival", "attempt", "bandwidth", "build", "device", "difference", "differences", "glance",
     "machine", "migration", "offer", "qmp", "ram", "stage", "transport", "vm", "wire",
 )  # fmt: skip
 NEVER = {
