@@ -8,6 +8,9 @@
 
 #define WAKER        0x8800   /* the same page: where the firmware jumps when the machine wakes */
 
+#define LATE         0x10000  /* where SeaBIOS has the other vCPUs begin (1.16, src/config.h, BUILD_AP_BOOT_ADDR) */
+#define LATE_OPEN    0x10080
+
 #define MAX_CPUS     8
 #define CPU_BLOCK    0x4000   /* struct cpu and its stack; aligned to its size: the stack pointer names the cpu */
 

@@ -5,7 +5,7 @@
 #define REGIONS     16
 #define HOLES       2
 #define REACH       0x200000000ull /* 8 GiB: MAPPED_GIB in 64 bits, and as far in 32 */
-#define FIRMWARE_LOW 0x10000u
+#define FIRMWARE_LOW (LATE + PAGE)
 #define LARGE       0x200000u
 #define WINDOWS     0xf0000000u /* 32-bit: one 2 MiB window a vCPU; no RAM below it ends higher than 0xe0000000 */
 #define LARGE_ENTRY 0x83
@@ -44,7 +44,7 @@ static u64 low_end(void)
 
 /*
  * Page 0 stays as it is, so that nothing good is ever at address 0. SeaBIOS writes below 64 KiB when it wakes a machine
- * (1.16, seen at 0x1fe8 and 0xff68), so the rest up to there is its own, and the trampolines'.
+ * (1.16, seen at 0x1fe8 and 0xff68), so the rest up to there is its own, and the trampolines'; so is the page LATE.
  */
 static void own_around_holes(u64 start, u64 end)
 {

@@ -14,7 +14,7 @@
 #define PANICKED     1          /* QEMU, docs/specs/pvpanic.rst */
 #define LINGER_TICKS 50
 
-extern const u8 waker_begin[], waker_end[];
+extern const u8 waker_begin[], waker_end[], late_begin[], late_end[];
 extern u8 image_start[], image_end[];
 
 static volatile u32 parked;
@@ -76,6 +76,8 @@ static void copy(volatile u8 *to, const u8 *from, const u8 *end)
 static void prepare_to_wake(void)
 {
     copy((volatile u8 *)WAKER, waker_begin, waker_end);
+    copy((volatile u8 *)LATE, late_begin, late_end);
+    *(volatile u8 *)LATE_OPEN = false;
     *(volatile u32 *)(word)(acpi.facs + WAKING_VECTOR) = WAKER;
     copy(image_end, image_start, image_end);
 }
@@ -122,6 +124,9 @@ _Noreturn void power_leave(struct cpu *cpu)
         outb(acpi.panic_port, PANICKED);
     linger(cpu);
 }
+
+/* Whoever began at LATE instead of at the trampoline may come in. */
+void power_let_in(void) { *(volatile u8 *)LATE_OPEN = true; }
 
 /* On the boot vCPU, when all others wait to be let go. */
 void power_say_woken(void)

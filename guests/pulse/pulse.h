@@ -212,6 +212,7 @@ enum ending { GO_ON, SUSPEND, OFF, PANIC };
 bool power_ask(u32 id, enum ending how);
 bool power_wanted(const struct cpu *cpu);
 _Noreturn void power_leave(struct cpu *cpu);
+void power_let_in(void);
 void power_say_woken(void);
 
 /* command.c, beat.c: on the boot vCPU only. */

@@ -11,6 +11,7 @@ extern const u8 trampoline_begin[], trampoline_end[];
 extern volatile u32 ap_claimed, ap_arrived, ap_ids[MAX_CPUS], ap_stacks[MAX_CPUS];
 
 static volatile u32 up, go;
+static bool woken;
 
 u32 smp_count(void)
 {
@@ -50,8 +51,11 @@ void smp_start_others(void)
     copy_trampoline();
     apic_start_others(TRAMPOLINE >> 12);
     while (ap_arrived < others) {
-        if (apic_tick_passed())
+        if (apic_tick_passed()) {
             apic_start_again(TRAMPOLINE >> 12);
+            if (woken)
+                power_let_in();
+        }
         pause();
     }
     give_stacks(others);
@@ -72,6 +76,7 @@ void smp_go(void) { __atomic_store_n(&go, 1, __ATOMIC_RELEASE); }
 /* After sleep the others start from nothing, as they did at first. */
 void smp_forget(void)
 {
+    woken = true;
     ap_claimed = ap_arrived = up = go = 0;
     for (u32 i = 0; i < MAX_CPUS; i++)
         ap_stacks[i] = 0;

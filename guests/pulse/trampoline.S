@@ -49,4 +49,19 @@ waker_protected:
         movl    $wake_start, %eax
         jmp     *%eax
 waker_end:
+
+/*
+ * When SeaBIOS wakes a machine it starts the other vCPUs too, at LATE, and waits for none of them (1.16, smp_resume):
+ * it goes on, and LATE is as it was before, while a busy host has not run one yet. That one takes our INIT and the
+ * firmware's start-up together, and begins here. It comes in with those that began at TRAMPOLINE.
+ */
+        .code16
+        .globl  late_begin, late_end
+late_begin:
+        cli
+1:      pause
+        cmpb    $0, %cs:LATE_OPEN - LATE
+        je      1b
+        ljmpw   $0, $TRAMPOLINE
+late_end:
         .section .note.GNU-stack, "", @progbits
