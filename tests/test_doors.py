@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
 OF_QEMU = (
-    "accel", "arrival", "attempt", "bandwidth", "build", "device", "difference", "differences", "glance",
-    "machine", "migration", "offer", "qmp", "ram", "stage", "transport", "vm", "wire",
+    "accel", "arrival", "attempt", "bandwidth", "build", "device", "difference", "differences",
+    "glance", "machine", "migration", "offer", "qmp", "ram", "stage", "transport", "vm", "wire",
 )  # fmt: skip
 NEVER = {
     "children": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
