@@ -87,6 +87,7 @@ def test_stopped_guest_stays_on_the_source(
     assert migration.outcome().status in cell.statuses
     assert source.holds_the_guest_still
 
+    source.be_paused()
     fresh = source.ready_twin()
     assert migrate(source, to=fresh, via=TCP).status == "completed"
     fresh.cont()
