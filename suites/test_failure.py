@@ -25,8 +25,6 @@ from landfall.migration import migrate
 from landfall.transport import TCP
 from landfall.vm import VM
 
-pytestmark = pytest.mark.fault
-
 SMOKE = {("destination-killed", "first-pass"), ("cancelled", "first-pass")}
 Met = tuple[Fault, Phase, Cell]
 
@@ -60,6 +58,7 @@ def devices(fault: Fault) -> tuple[Device, ...]:
     return fault.devices
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.SOURCE)))
 def test_guest_continues_on_the_source(
     source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
@@ -76,6 +75,7 @@ def test_guest_continues_on_the_source(
     assert fresh.owns_the_guest
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(("fault", "phase", "cell"), named(still(cells(Owner.SOURCE))))
 def test_stopped_guest_stays_on_the_source(
     source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
