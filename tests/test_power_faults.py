@@ -20,6 +20,7 @@ pytestmark = pytest.mark.qemu
 RUNS = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py"), "runs"])
 LINGERS = 5.0
 """Seconds in which a guest that is run by mistake says so; it needs half of one."""
+TIMES = 5
 Start = Callable[..., tuple[VM, VM]]
 Broken = Callable[[], dict[str, str]]
 
@@ -53,9 +54,9 @@ def test_guest_that_left_and_is_run_is_seen(
 
 def test_guest_sleeps_and_wakes_with_its_memory(start: Start, broken: Broken) -> None:
     """A guest that goes to sleep again and again has its memory and every vCPU each time."""
-    source, _destination = start(vcpus=4)
+    source, _destination = start(vcpus=8)
 
-    for _ in range(3):
+    for _ in range(TIMES):
         leave(source, SLEEP)
         wake(source)
 
