@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from landfall.bandwidth import Measured
 from landfall.errors import HarnessError
 from landfall.migration import MiB, start_migration
 from landfall.rates import measure_rates
@@ -58,6 +59,28 @@ def test_stream_that_was_not_recorded_cannot_be_measured(
 
     with pytest.raises(HarnessError, match="start it with recorded=True"):
         measure_rates(migration)
+
+
+def every(milliseconds: int, amount: int, seconds: int) -> list[tuple[float, int]]:
+    """Return what a wire that carries so much so often has carried by when."""
+    return [(n * milliseconds / 1000, n * amount) for n in range(seconds * 1000 // milliseconds)]
+
+
+def test_late_reader_does_not_make_a_wire_faster() -> None:
+    """What comes in one piece because nobody read meanwhile came all the while."""
+    steady = every(100, MiB, seconds=4)
+    late = [(at, total) for at, total in steady if not 1.1 < at < 1.9]
+
+    assert Measured(tuple(steady)).peak <= 10.1 * MiB
+    assert Measured(tuple(late)).peak <= 10.1 * MiB
+
+
+def test_wire_that_is_too_fast_for_a_second_is_seen() -> None:
+    """One second at twice the rate shows, whatever came before and after."""
+    steady = every(100, MiB, seconds=4)
+    burst = [(at, total + MiB * min(max(0, round((at - 1) * 10)), 10)) for at, total in steady]
+
+    assert Measured(tuple(burst)).peak >= 18 * MiB
 
 
 def test_pace_is_kept_and_ends_with_its_wire() -> None:
