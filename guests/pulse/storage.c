@@ -70,6 +70,7 @@ static u32 done(void)
 static void say(void)
 {
     statement_hex("blocks", blocks);
+    statement_hex("rate", rate);
     statement_hex("issued", issued);
     statement_hex("done", done());
     statement_hex("flushed", flushed);
