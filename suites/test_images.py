@@ -216,9 +216,9 @@ def test_read_only_disk_goes_with_the_guest(source: VM, destination: VM, image: 
 @pytest.mark.parametrize("image_kind", [RAW, QCOW2], ids=str, indirect=True)
 def test_disk_that_is_not_shared_is_left_behind(source: VM, destination: VM) -> None:
     """What a guest wrote where only the source can read it is seen to be missing."""
-    source.stage.note("the sides share no disk", at_own_risk=True)
     flushed(source)
 
-    migrate(source, to=destination, via=TCP)
+    assert migrate(source, to=destination, via=TCP).status == "completed"
+    source.stage.note("the sides share no disk", at_own_risk=True)
 
     assert flushed(destination)["stale"] > 0
