@@ -59,6 +59,8 @@ def stage(tmp_path: Path, host: LocalHost, reactor: Reactor) -> Iterator[Stage]:
         migration.abandon()
     for vm in made.vms:
         vm.bury()
+    for image in made.images:
+        image.close()
 
 
 @pytest.fixture

@@ -89,6 +89,8 @@ static void handle(const char *line)
         return;
     if (word_is(&arguments, "panic") && !*arguments && power_ask(id, PANIC))
         return;
+    if (word_is(&arguments, "disk") && storage_ask(id, arguments))
+        return;
     if (word_is(&arguments, "echo") && is_text(arguments))
         echo(id, arguments);
     else if (word_is(&arguments, "set") && options_parse(arguments))

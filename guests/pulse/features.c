@@ -56,5 +56,6 @@ const char *features_text(void)
     to = add(to, acpi.control != 0, "acpi");
     to = add(to, acpi.sleeps, "s3");
     to = add(to, acpi.panic_port != 0, "pvpanic");
+    to = add(to, storage_feature() != NULL, storage_feature());
     return to > text ? text : "-";
 }

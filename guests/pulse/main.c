@@ -41,11 +41,12 @@ static void host_side(struct cpu *boot)
         say_ready();
     if (verify_finished())
         verify_answer();
+    storage_work(boot);
 }
 
 static bool host_side_wanted(void)
 {
-    return serial_pending() || (!ready && all_swept()) || verify_finished();
+    return serial_pending() || (!ready && all_swept()) || verify_finished() || storage_wanted();
 }
 
 /* Called in the middle of long work. */
@@ -129,6 +130,7 @@ _Noreturn void boot_main(void)
     features_find();
     bool understood = multiboot_options();
     memory_find();
+    storage_find();
     memory_share_out();
     interrupts_build();
     flip_build();

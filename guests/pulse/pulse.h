@@ -138,6 +138,7 @@ void statement_begin_trapped(const char *kind);
 void statement_hex(const char *key, u64 value);
 void statement_text(const char *key, const char *value);
 void statement_end(void);
+u32 crc32(const char *data, u32 bytes);
 
 /* memory.c: which pages there are, and where. */
 extern u32 page_count;
@@ -214,6 +215,16 @@ bool power_wanted(const struct cpu *cpu);
 _Noreturn void power_leave(struct cpu *cpu);
 void power_let_in(void);
 void power_say_woken(void);
+
+/* pci.c */
+u16 pci_find(u16 vendor, u16 device);
+
+/* storage.c: what is written on the disk, and read back; on the boot vCPU only. */
+void storage_find(void);
+const char *storage_feature(void);
+void storage_work(const struct cpu *boot);
+bool storage_wanted(void);
+bool storage_ask(u32 id, const char *rate);
 
 /* command.c, beat.c: on the boot vCPU only. */
 void commands_handle(void);

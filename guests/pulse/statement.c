@@ -37,7 +37,7 @@ static void put_hex(u64 value)
 }
 
 /* CRC-32 as zlib has it (reflected polynomial edb88320), four bits at a time: a table that is easy to check. */
-static u32 crc32(const char *data, u32 bytes)
+u32 crc32(const char *data, u32 bytes)
 {
     static const u32 nibble[16] = {
         0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
