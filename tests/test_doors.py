@@ -15,8 +15,8 @@ PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
 OF_QEMU = (
     "accel", "arrival", "attempt", "bandwidth", "build", "device", "difference", "differences",
-    "disk", "glance", "image", "locking", "machine", "migration", "offer", "qemu_img", "qmp", "ram",
-    "stage", "transport", "vm", "wire", "writing",
+    "disk", "glance", "image", "locking", "machine", "migration", "offer", "qemu_img", "qmp",
+    "ram", "stage", "transport", "vm", "wire", "writing",
 )  # fmt: skip
 NEVER = {
     "children": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
