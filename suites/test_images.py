@@ -18,7 +18,7 @@ from __future__ import annotations
 import pytest
 
 from landfall.device import Device
-from landfall.disk import COPIED, DIRECT, READ_ONLY, SNAPSHOT, WRITE_THROUGH, Disk
+from landfall.disk import COPIED, DIRECT, READ_ONLY, SNAPSHOT, WRITE_THROUGH, Disk, Use
 from landfall.faults.attack import attack
 from landfall.faults.cell import Cell, Owner
 from landfall.faults.fault import Fault
@@ -214,11 +214,13 @@ def test_read_only_disk_goes_with_the_guest(source: VM, destination: VM, image: 
 
 @pytest.mark.parametrize("image_use", [SNAPSHOT, COPIED], ids=str, indirect=True)
 @pytest.mark.parametrize("image_kind", [RAW, QCOW2], ids=str, indirect=True)
-def test_disk_that_is_not_shared_is_left_behind(source: VM, destination: VM) -> None:
+def test_disk_that_is_not_shared_is_left_behind(
+    source: VM, destination: VM, image_use: Use
+) -> None:
     """What a guest wrote where only the source can read it is seen to be missing."""
     flushed(source)
 
     assert migrate(source, to=destination, via=TCP).status == "completed"
-    source.stage.note("the sides share no disk", at_own_risk=True)
+    source.stage.note(f"the sides share no disk: {image_use}", at_own_risk=True)
 
     assert flushed(destination)["stale"] > 0
