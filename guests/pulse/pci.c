@@ -36,7 +36,8 @@ u16 pci_find(u16 vendor, u16 device)
         u32 bar = read(slot, BAR0);
         if (!(bar & 1) || bar >> 16)
             continue; /* not I/O ports, or none given by the firmware */
-        write(slot, COMMAND, IO_SPACE | BUS_MASTER | INTERRUPT_DISABLE);
+        u32 was = read(slot, COMMAND) & 0xffff; /* the status, in the upper half, is cleared by ones */
+        write(slot, COMMAND, was | IO_SPACE | BUS_MASTER | INTERRUPT_DISABLE);
         return (u16)(bar & ~3u);
     }
     return 0;
