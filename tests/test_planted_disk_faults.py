@@ -99,8 +99,8 @@ def test_destination_that_writes_early_is_seen(rig: Rig, broken: Broken) -> None
     migration = start_migration(source, to=destination, via=TCP, bandwidth=SLOW)
     migration.wait_until_sent(MiB)
 
-    # By its own path of the image, for QEMU itself aborts when told to write it (10.0,
-    # block/io.c: an image that is the other side's is BDRV_O_INACTIVE).
+    # By its own path of the image: QEMU itself does not outlive being told to write an image
+    # that is the other side's (HMP's qemu-io on a waiting 10.0 hangs up).
     door = json.loads(destination.plugged["disk"].argv[1])["file"]["filename"]
     overwrite(Path(door), bytes(BLOCK), HIT * BLOCK)
     write_more(source, ROUND)

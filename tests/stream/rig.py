@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from landfall.clock import Bell
+
 DEADLINE = 60.0
 """Seconds for any one step, on a busy machine."""
 FETCHED = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landfall" / "qemu"
@@ -181,8 +183,11 @@ class Recorder:
         with qemu(binary, self.folder, *options) as source:
             if "-kernel" in options:
                 source.hear("ready")
-            source.execute("migrate", uri=f"exec:cat > {path}")
+            # «completed» is said before the command has written all of it.
+            source.execute("migrate", uri=f"exec:cat > {path}.part && mv {path}.part {path}")
             status = source.migration_ended()
+            if status == "completed":
+                Bell().wait(path.exists, within=10.0, what="the stream's file", look_every=0.01)
         if status != "completed":
             raise RuntimeError(f"recording ended {status}: {(self.folder / 'stderr').read_text()}")
         return path.read_bytes()
