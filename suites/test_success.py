@@ -3,7 +3,9 @@
 
 The promise of the KVM project's Migration page (2009): «The guest continues to run on the
 destination host upon success». What is checked beyond the two lines of each scenario is in
-the oracles: the guest's memory, clocks and registers, who ran it when, what QEMU said.
+the oracles: the guest's memory, clocks and registers, who ran it when, what QEMU said. What a
+failure means: a migration that QEMU calls completed has changed the guest, stopped it, or left
+it running in two places.
 """
 
 from __future__ import annotations
