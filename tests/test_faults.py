@@ -13,7 +13,15 @@ from landfall.faults import fault as faults
 from landfall.faults.attack import attack
 from landfall.faults.cell import Cell, Impossible, Owner
 from landfall.faults.fault import FAULTS, Fault
-from landfall.faults.phase import BEFORE, DEVICE_STATE, PHASES, PRE_SWITCHOVER, SET_UP, Phase
+from landfall.faults.phase import (
+    BEFORE,
+    DEVICE_STATE,
+    FIRST_PASS,
+    PHASES,
+    PRE_SWITCHOVER,
+    SET_UP,
+    Phase,
+)
 from landfall.faults.table import TABLE, WINDOW, cells, window
 from landfall.history import Fate
 from landfall.oracles.ownership import judge
@@ -94,6 +102,56 @@ def test_fault_strikes(start: Start, broken: Broken, fault: Fault, phase: Phase)
 
     assert struck(source, destination, fault, phase)
     assert source.owns_the_guest
+    assert broken() == {}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("fault", "before", "landed"),
+    [
+        (faults.SOURCE_TOLD_TO_STOP, VM.cont, "paused"),
+        (faults.SOURCE_TOLD_TO_CONTINUE, VM.stop, "running"),
+    ],
+    ids=str,
+)
+def test_order_in_flight_changes_what_arrives(
+    start: Start,
+    broken: Broken,
+    fault: Fault,
+    before: Callable[[VM], None],
+    landed: str,
+) -> None:
+    """A source that is told to stop, or to go on, while memory is sent sends another guest."""
+    source, destination = start()
+    before(source)
+    cell = TABLE[fault][FIRST_PASS]
+    assert isinstance(cell, Cell)
+
+    migration = attack(source, destination, fault, FIRST_PASS, cell)
+
+    assert migration.outcome().status == "completed"
+    assert migration.attempt.landed == landed
+    destination.cont()
+    assert broken() == {}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    "fault", [faults.SOURCE_MONITOR_LOST, faults.DESTINATION_MONITOR_LOST], ids=str
+)
+def test_monitor_that_is_lost_is_lost(start: Start, broken: Broken, fault: Fault) -> None:
+    """Nothing can be asked over a monitor that was lost; over the second one all can."""
+    source, destination = start(devices=fault.devices)
+    first = {vm.name: vm.qmp for vm in (source, destination)}
+    cell = TABLE[fault][FIRST_PASS]
+    assert isinstance(cell, Cell)
+
+    attack(source, destination, fault, FIRST_PASS, cell).outcome()
+
+    lost = [vm for vm in (source, destination) if vm.qmp is not first[vm.name]]
+    assert [vm.name for vm in lost] == [fault.name.partition("-")[0]]
+    with pytest.raises(PromiseBroken, match="hung up"):
+        first[lost[0].name].execute("query-status")
     assert broken() == {}
 
 
