@@ -109,10 +109,9 @@ def test_fault_strikes(start: Start, broken: Broken, fault: Fault, phase: Phase)
 @pytest.mark.parametrize(
     ("fault", "before", "landed"),
     [
-        (faults.SOURCE_TOLD_TO_STOP, VM.cont, "paused"),
-        (faults.SOURCE_TOLD_TO_CONTINUE, VM.stop, "running"),
+        pytest.param(faults.SOURCE_TOLD_TO_STOP, VM.cont, "paused", id="stop"),
+        pytest.param(faults.SOURCE_TOLD_TO_CONTINUE, VM.stop, "running", id="continue"),
     ],
-    ids=str,
 )
 def test_order_in_flight_changes_what_arrives(
     start: Start,
