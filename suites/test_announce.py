@@ -21,11 +21,12 @@ import pytest
 
 from landfall.announce import Announce
 from landfall.announcing import announced, ask_to_announce
+from landfall.attempt import CANCELLED, SLOW
 from landfall.faults.attack import attack
 from landfall.faults.cell import Cell, Owner
 from landfall.faults.fault import Fault
 from landfall.faults.phase import DEVICE_STATE, LAST_BYTE, Phase
-from landfall.faults.table import CANCELLED, cells
+from landfall.faults.table import cells
 from landfall.migration import MiB, migrate, start_migration
 from landfall.netdev import NETDEVS
 from landfall.nic import Nic, nics
@@ -37,8 +38,6 @@ QUICK = Announce(rounds=3, initial=20, step=10, max=30)
 ONE = nics("virtio-net-pci")
 TWO = nics("virtio-net-pci", "e1000")
 THREE = nics("virtio-net-pci", "e1000e", "rtl8139")
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds: it is cancelled while memory is sent."""
 MODELS = [
     pytest.param(nics("virtio-net-pci"), id="virtio-net-pci", marks=pytest.mark.smoke),
     *(pytest.param(nics(model), id=model) for model in ("e1000", "e1000e", "igb", "rtl8139")),

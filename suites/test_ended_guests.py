@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import pytest
 
-from landfall.attempt import Migration
+from landfall.attempt import CANCELLED, SLOW, Migration
 from landfall.migration import MiB, migrate, start_migration
 from landfall.power import ENDURES, OFF, PANIC, PVPANIC, Leaving, leave, rests
 from landfall.switchover import wait_for_switchover
@@ -25,10 +25,6 @@ from landfall.vm import VM
 pytestmark = pytest.mark.parametrize("devices", [(ENDURES, PVPANIC)], ids=[""], indirect=True)
 
 ENDS = pytest.mark.parametrize("end", [OFF, PANIC], ids=str)
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds: the guest ends while memory is sent."""
-CANCELLED = ("cancelled", "failed")
-"""How a cancelled attempt may end (suites/test_failure.py)."""
 
 
 def start_slowly(source: VM, destination: VM) -> Migration:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.attempt import SLOW
 from landfall.device import Device
 from landfall.disk import COPIED, DIRECT, READ_ONLY, SNAPSHOT, WRITE_THROUGH, Disk, Use
 from landfall.faults.attack import attack
@@ -31,8 +32,6 @@ from landfall.transport import STORED, TCP, UNIX, Stored
 from landfall.vm import ANSWER, VM
 from landfall.writing import flushed, write_more
 
-SLOW = 8 * MiB
-"""Bytes/s at which a pass over RAM takes so long that the guest writes in the middle of it."""
 ROUND = 64
 """Records that the guest writes on its way round the disk: every block is written again."""
 SOME = 16

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.attempt import SLOW
 from landfall.inlet import (
     DESCRIPTOR,
     HANDED,
@@ -38,7 +39,6 @@ INLETS = [
     pytest.param(DESCRIPTOR, HANDED_BOTH_WAYS, id="fd-n"),
 ]
 BY_ITSELF = Inlet("inlet", "exec:cat", by_stdin=True)
-SLOW = 8 * MiB
 
 
 def test_stdio_is_refused_by_name(source: VM, destination: VM) -> None:

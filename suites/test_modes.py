@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.attempt import CANCELLED, SLOW
 from landfall.flipping import carry_and_look, mode_now, registers, stop_in, strike_in
 from landfall.migration import MiB, migrate, start_migration
 from landfall.mode import Mode
@@ -24,10 +25,6 @@ FLIPPING = "flip=1f rate=40"
 """All modes in turn, and few pages written: what counts is where the guest waits."""
 pytestmark = pytest.mark.parametrize("append", [FLIPPING], ids=["flip"], indirect=True)
 
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds: the fault strikes while memory is sent."""
-CANCELLED = ("cancelled", "failed")
-"""How a cancelled attempt may end (see test_failure.py)."""
 REAL, *OTHERS = MODES = [Mode.REAL, Mode.PROTECTED, Mode.V86, Mode.COMPATIBLE, Mode.LONG]
 MODES_OF_32_BITS = [Mode.REAL, Mode.PROTECTED, Mode.V86, Mode.PAGED]
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from landfall.attempt import CANCELLED, SLOW
 from landfall.build import QemuBuild
 from landfall.device import Device
 from landfall.migration import MiB, migrate, start_migration, try_migration
@@ -28,10 +29,6 @@ from landfall.vm import VM
 
 TRANSPORTS = (TCP, UNIX, EXEC)
 """Not fd: a descriptor that was given to one monitor is not found by another (monitor/fds.c)."""
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds: what is typed then is typed meanwhile."""
-CANCELLED = ("cancelled", "failed")
-"""How a cancelled attempt may end: see ARCHITECTURE.md, «Choices that differ»."""
 QUIET = 0
 CAP = 16 * MiB
 TOLERANCE = 1.1

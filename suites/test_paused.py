@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import pytest
 
-from landfall.attempt import Migration
+from landfall.attempt import CANCELLED, SLOW, Migration
 from landfall.migration import MiB, migrate, start_migration
 from landfall.qmp import CommandRefused
 from landfall.switchover import let_switch_over, wait_for_switchover
@@ -30,12 +30,8 @@ TRANSPORTS = [
     pytest.param(EXEC, id="exec"),
     pytest.param(FILE, id="file"),
 ]
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds: the guest is told while memory is sent."""
 REFUSAL = "not finalized"
 """QEMU's own words, since 1.0: «Migration is not finalized yet»."""
-CANCELLED = ("cancelled", "failed")
-"""How a cancelled attempt may end (suites/test_failure.py)."""
 
 
 def start_slowly(source: VM, destination: VM, via: Live = TCP) -> Migration:

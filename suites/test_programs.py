@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.attempt import SLOW
 from landfall.children import strike
 from landfall.migration import MiB, migrate, refused, save, start_migration
 from landfall.piped import Packed, Piped, packed, piped
@@ -37,8 +38,6 @@ from landfall.program import (
 from landfall.transport import Live
 from landfall.vm import VM
 
-SLOW = 8 * MiB
-"""Bytes/s at which a pass takes seconds: the fault strikes while memory is sent."""
 FULL = pytest.mark.full
 FAILS = "exit 3"
 """A program's own end, with a status that is not 0."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from landfall.attempt import SLOW
 from landfall.build import QemuBuild
 from landfall.device import Device, Hardware
 from landfall.errors import HarnessError, Missing
@@ -24,8 +25,6 @@ from landfall.qmp import CommandRefused
 from landfall.transport import TCP, UNIX, Live
 from landfall.vm import VM
 
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds."""
 UNPLUG = 5.0
 """Seconds a USB device is given to be gone: it does not ask the guest."""
 NOBODY = "tcp:127.0.0.1:0"

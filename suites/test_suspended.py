@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import pytest
 
-from landfall.attempt import Migration
+from landfall.attempt import CANCELLED, SLOW, Migration
 from landfall.migration import MiB, migrate, start_migration
 from landfall.power import LASTING_SLEEP, SLEEP, leave, rests, wake
 from landfall.switchover import wait_for_switchover
@@ -29,10 +29,6 @@ TRANSPORTS = [
     pytest.param(FILE, id="file", marks=pytest.mark.smoke),
     pytest.param(EXEC_FILE, id="exec-file"),
 ]
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds: the guest moves while memory is sent."""
-CANCELLED = ("cancelled", "failed")
-"""How a cancelled attempt may end (suites/test_failure.py)."""
 
 
 def start_slowly(source: VM, destination: VM, via: Live = TCP) -> Migration:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.attempt import CANCELLED, SLOW
 from landfall.device import RealTimeClock
 from landfall.migration import MiB, carry, migrate, restore, save, start_migration
 from landfall.pace import tsc_hertz
@@ -28,12 +29,8 @@ PIT, HPET, RTC = "timers=1", "timers=2", "timers=4"
 ALL = "timers=f"
 """Those three, and the ACPI PM timer's counter (guests/pulse/README.md)."""
 NO_HPET = "timers=d"
-SLOW = 8 * MiB
-"""Bytes/s at which the first pass takes some seconds."""
 LAY = 3.0
 """Seconds that a file lies about: more than the oracle's slack for a clock of whole seconds."""
-CANCELLED = ("cancelled", "failed")
-"""How a cancelled attempt may end: suites/test_failure.py."""
 GIVEN = 2_000_000_000
 """Hz."""
 TWO_GIGAHERTZ = f"qemu64,tsc-frequency={GIVEN}"

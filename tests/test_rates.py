@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from landfall.attempt import SLOW
 from landfall.bandwidth import Measured
 from landfall.errors import HarnessError
 from landfall.migration import MiB, start_migration
@@ -18,7 +19,6 @@ from landfall.transport import TCP, UNIX
 from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
-SLOW = 8 * MiB
 
 
 def test_devices_that_are_held_to_a_pace_are_seen(start: Callable[..., tuple[VM, VM]]) -> None:
