@@ -26,7 +26,13 @@ from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
-MUTATE = Path(__file__).parent / "filters" / "mutate.py"
+FILTERS = Path(__file__).parent / "filters"
+A_SECOND = "4000000000"
+"""More of the TSC's ticks than a second has on any machine."""
+DAMAGES = [
+    pytest.param("mutate.py flip-byte", "memory", id="flipped-byte"),
+    pytest.param(f"adjust.py timer cpu_ticks_offset +{A_SECOND}", "time", id="tsc-ahead"),
+]
 Broken = Callable[[], dict[str, str]]
 Started = Callable[[], VM]
 
@@ -83,17 +89,16 @@ def test_state_is_kept_once(started: Started, cache: Path) -> None:
     assert len([entry for entry in cache.iterdir() if entry.is_dir()]) == 1
 
 
-@pytest.mark.parametrize(
-    ("mutation", "promise"), [("flip-byte", "memory"), ("drop-timer", "time")], ids=str
-)
+@pytest.mark.parametrize(("damage", "promise"), DAMAGES)
 def test_damaged_state_is_convicted(
-    waiting: Started, broken: Broken, cache: Path, mutation: str, promise: str
+    waiting: Started, broken: Broken, cache: Path, damage: str, promise: str
 ) -> None:
     """What was changed in a state while it lay is found by the same oracles as on a wire."""
     vm = waiting()
     (state,) = cache.glob("*/state")
-    mutate = [sys.executable, MUTATE, mutation]
-    damaged = subprocess.run(mutate, input=state.read_bytes(), capture_output=True, check=True)
+    name, *arguments = damage.split()
+    argv = [sys.executable, str(FILTERS / name), *arguments]
+    damaged = subprocess.run(argv, input=state.read_bytes(), capture_output=True, check=True)
     state.write_bytes(damaged.stdout)
 
     begin(vm)
