@@ -44,9 +44,9 @@ def closed(met: list[Met]) -> list[Met]:
 
 
 @pytest.fixture
-def memory() -> int:
+def memory(least_memory: int) -> int:
     """Little: what is asked is who has the guest."""
-    return 16
+    return max(16, least_memory)
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ FAILS_AT_LAST = Program("fails-at-last", f"(cat; {FAILS}) > {{path}}", "cat < {p
 
 
 @pytest.fixture
-def memory() -> int:
+def memory(least_memory: int) -> int:
     """MiB of the guests here: what is checked does not depend on how much there is."""
-    return 8
+    return max(8, least_memory)
 
 
 @pytest.fixture

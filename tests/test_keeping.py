@@ -119,6 +119,17 @@ def test_state_that_cannot_be_loaded_breaks_its_promise(started: Started, cache:
     assert started().owns_the_guest
 
 
+def test_machine_that_cannot_be_migrated_starts_fresh(
+    stage: Stage, build: QemuBuild, pulse: Guest, cache: Path
+) -> None:
+    """Where QEMU refuses to save a machine, its guest is booted."""
+    blocker = Hardware("mtp", ("-device", "qemu-xhci", "-device", "usb-mtp,rootdir=/"))
+
+    vm = warm_vm(stage, build, Machine(pulse, memory=16, devices=(blocker,)))
+
+    assert vm.kept is None
+
+
 def test_oldest_states_go(started: Started, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the states fill their room, those used longest ago are removed."""
     monkeypatch.setattr(keeping, "ROOM", 0)

@@ -74,6 +74,13 @@ def test_old_complaint_is_not_new() -> None:
     assert kernel.judge(life(after, here=(before,))).verdict is Verdict.KEPT
 
 
+def test_busy_host_is_no_complaint() -> None:
+    """A vCPU that had to wait for its turn in an interrupt is the host's load."""
+    slow = logged(0x33, 1.42, "hrtimer: interrupt took 58738400 ns", level=4)
+
+    assert kernel.judge(life(slow)).verdict is Verdict.KEPT
+
+
 def test_log_nobody_reads_is_blind() -> None:
     """A guest whose log was not heard of afterwards has not shown that it is quiet."""
     history = life()
