@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from landfall.build import QemuBuild, find, probe
 from landfall.guest import Guest, cache_folder
 from landfall.host import LocalHost
 from landfall.judgement import Judgement, conclude
+from landfall.keeping import can_be_kept, wake, warm_vm
 from landfall.machine import Machine
 from landfall.reactor import Reactor
 from landfall.stage import Stage
@@ -50,6 +52,12 @@ def pulse(host: LocalHost) -> Guest:
     return guest.load("pulse-64", ROOT / "guests", host)
 
 
+@pytest.fixture(scope="session")
+def linux(host: LocalHost) -> Guest:
+    """The guest linux, 64 bits."""
+    return guest.load("linux-64", ROOT / "guests", host)
+
+
 @pytest.fixture
 def stage(tmp_path: Path, host: LocalHost, reactor: Reactor) -> Iterator[Stage]:
     """What the VMs of a test stand on."""
@@ -72,12 +80,14 @@ def start(stage: Stage, build: QemuBuild, pulse: Guest) -> Callable[..., tuple[V
     ) -> tuple[VM, VM]:
         stage.through = through
         machine = replace(Machine(pulse, memory=16), **changes)  # type: ignore[arg-type]
-        source = VM(stage, build, machine, "source")
+        warm = machine.guest.boots_slowly and can_be_kept(machine)
+        made = warm_vm if warm else partial(VM, name="source")
+        source = made(stage, build, machine)
         source.start()
         destination = source.twin(starts_stopped=starts_stopped)
         destination.start()
         source.connect()
-        source.wait_for_guest()
+        wake(source, source.kept) if source.kept else source.wait_for_guest()
         destination.connect()
         return source, destination
 

@@ -28,6 +28,10 @@ SEGMENTS, BASE_OF_ES = 120, 12
 """Bytes of env.segs, and where the base of its first, ES, ends (target/i386/machine.c, 10.0)."""
 
 
+GENERATIONS = 1 << 16
+"""More than a guest writes its pages over."""
+
+
 class NothingToMutate(Exception):
     """The stream does not have what the mutation changes."""
 
@@ -285,18 +289,20 @@ def _page(item: Item) -> str:
 
 
 def _generation(stream: Stream, item: Item) -> int | None:
-    """Return which generation of pulse's pattern a page holds; None for any other page.
+    """Return which generation of a guest's pattern a page holds; None for any other page.
 
-    Each 8-byte word has its own guest address >> 3 below and the generation above
-    (guests/pulse/pages.c). An offset into the machine's RAM block is a guest address
-    below 2 GiB, whatever the block is called, and no other block holds this pattern.
+    Each 8-byte word is the one before and one: below, the page's place counted in words (by
+    guest address in guests/pulse/pages.c, by its own number in guests/linux/agent/pages.c),
+    above, the generation. Nothing else in memory looks so.
     """
     words = array("Q", bytes(stream.data[item.payload : item.end]))
     if sys.byteorder == "big":
         words.byteswap()
-    first = words[0]
-    expected = array("Q", range(first, first + len(words)))
-    return first >> 32 if first & 0xFFFFFFFF == item.address >> 3 and words == expected else None
+    first, place = words[0], words[0] & 0xFFFFFFFF
+    generation = first >> 32
+    if place % len(words) or not 0 < generation < GENERATIONS:
+        return None
+    return generation if words == array("Q", range(first, first + len(words))) else None
 
 
 def _last_copies(stream: Stream) -> Iterator[Item]:
@@ -314,7 +320,7 @@ def _owned_page(stream: Stream) -> Item:
     for item in pages:
         if _generation(stream, item) is not None:
             return item
-    raise NothingToMutate("no page holds the pattern of the guest pulse")
+    raise NothingToMutate("no page holds the pattern of a guest of ours")
 
 
 def _resent_page(stream: Stream, items: list[Item]) -> int:
