@@ -24,7 +24,14 @@ REFUSED = [
     pytest.param("--src-qemu /etc/passwd", ["/etc/passwd", "executable", "give"], id="no-program"),
     pytest.param("--src-qemu /bin/ls", ["ls is not QEMU", "GNU coreutils", "give"], id="not-qemu"),
     pytest.param("--machine warp", ["--machine warp", "q35"], id="machine"),
-    pytest.param("--guest nobody", ["--guest nobody", "there are pulse-64"], id="guest"),
+    pytest.param("--guest nobody", ["--guest nobody", "there are ", "pulse-64"], id="guest"),
+    pytest.param(
+        "--guest-kernel /nowhere", ["--guest-kernel /nowhere", "No such"], id="no-kernel"
+    ),
+    pytest.param("--guest-kernel /bin/sh", ["/bin/sh", "no Linux version"], id="not-a-kernel"),
+    pytest.param(
+        "--guest-kernel /etc", ["--guest-kernel /etc", "no boot/vmlinuz-VERSION"], id="no-root"
+    ),
     pytest.param("--profile all", ["--profile all", "smoke, default"], id="profile"),
     pytest.param("--accel warp", ["--accel warp", "auto, kvm or tcg"], id="accel"),
     pytest.param("--results /etc/passwd/r", ["/etc/passwd/r", "can be written"], id="results"),
