@@ -16,8 +16,9 @@
 #define BLOCK       4096u
 #define FILE_BLOCKS 256u
 #define STEPS       20000 /* of reckoning in a round */
+#define MARK        0x80000000u /* in every word of a region, and in no other page of the agent's */
 
-/* Word n of the region holds the round that wrote it above, n below. */
+/* Word n of the region holds the round that wrote it above, n and the mark below. */
 struct region {
     u64 *words;
     u64 round, next;
@@ -37,7 +38,7 @@ static struct region *region_of(struct worker *worker)
         die("memory for load");
     region->words = words;
     for (u64 n = 0; n < REGION / 8; n++)
-        region->words[n] = word_of(0, n);
+        region->words[n] = word_of(0, MARK | n);
     region->round = 1;
     return worker->state = region;
 }
@@ -49,9 +50,9 @@ void load_memory(struct worker *worker)
     u64 end = region->next + REGION_STEP / 8;
 
     for (u64 n = region->next; n < end; n++) {
-        if (region->words[n] != word_of(region->round - 1, n))
-            load_wrong(worker, region->words[n], word_of(region->round - 1, n));
-        region->words[n] = word_of(region->round, n);
+        if (region->words[n] != word_of(region->round - 1, MARK | n))
+            load_wrong(worker, region->words[n], word_of(region->round - 1, MARK | n));
+        region->words[n] = word_of(region->round, MARK | n);
     }
     region->next = end % (REGION / 8);
     region->round += !region->next;
