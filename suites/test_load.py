@@ -76,8 +76,7 @@ def test_busy_guest_works_on(source: VM, destination: VM, load: Load) -> None:
     migration = start_migration(
         source, to=destination, via=TCP, bandwidth=FIRST_PASS, downtime=NEVER
     )
-    pass_over_again(migration, OVER_AGAIN)
-    works_on(source, load)
+    pass_over_again(migration, load, OVER_AGAIN)
     migration.release()
 
     assert migration.outcome().passes > OVER_AGAIN
@@ -93,9 +92,8 @@ def test_guest_that_is_slowed_down_is_not_afterwards(source: VM, destination: VM
     migration = start_migration(
         source, to=destination, via=UNIX, bandwidth=FIRST_PASS, downtime=NEVER
     )
-    pass_over_again(migration, OVER_AGAIN)
+    pass_over_again(migration, ALL, OVER_AGAIN)
     assert 0 < throttled(migration) <= HALF
-    works_on(source, ALL)
     migration.release()
 
     assert migration.outcome().status == "completed"
@@ -108,7 +106,7 @@ def test_busy_guest_works_on_from_a_file(source: VM, destination: VM) -> None:
     put_under(source, ALL)
 
     saved = save(source, via=EXEC_FILE, bandwidth=FIRST_PASS, downtime=NEVER)
-    pass_over_again(saved, OVER_AGAIN)
+    pass_over_again(saved, ALL, OVER_AGAIN)
     saved.release()
     assert saved.outcome().status == "completed"
     restore(destination, saved)
@@ -128,7 +126,7 @@ def test_busy_guest_of_any_size_works_on(source: VM, destination: VM) -> None:
     migration = start_migration(
         source, to=destination, via=TCP, bandwidth=FIRST_PASS, downtime=NEVER
     )
-    pass_over_again(migration, OVER_AGAIN)
+    pass_over_again(migration, ALL, OVER_AGAIN)
     migration.release()
 
     assert migration.outcome().passes > OVER_AGAIN
@@ -148,7 +146,7 @@ def test_busy_guest_works_on_over(
     migration = start_migration(
         source, to=destination, via=transport, bandwidth=FIRST_PASS, downtime=NEVER
     )
-    pass_over_again(migration, OVER_AGAIN)
+    pass_over_again(migration, load, OVER_AGAIN)
     migration.release()
 
     assert migration.outcome().passes > OVER_AGAIN
