@@ -115,9 +115,12 @@ def test_busy_guest_works_on_from_a_file(source: VM, destination: VM) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("counting", [TSC, HPET, ACPI_PM], ids=str, indirect=True)
-@pytest.mark.parametrize("machine_type", ["q35", "pc"], indirect=True)
-@pytest.mark.parametrize("vcpus", [1, 4], indirect=True)
+@pytest.mark.parametrize(
+    ("counting", "machine_type", "vcpus"),
+    [(TSC, "q35", 1), (HPET, "pc", 4), (ACPI_PM, "pc", 1)],
+    ids=["tsc-q35-1", "hpet-pc-4", "acpi_pm-pc-1"],
+    indirect=True,
+)
 def test_busy_guest_of_any_size_works_on(source: VM, destination: VM) -> None:
     """A guest under every load is moved on every machine, with few vCPUs and many."""
     source.set_guest(rate=BUSY)
@@ -135,22 +138,19 @@ def test_busy_guest_of_any_size_works_on(source: VM, destination: VM) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("transport", [UNIX, EXEC], ids=str)
-@pytest.mark.parametrize("load", [MEMORY, CPU, IO, ALL], ids=str)
-def test_busy_guest_works_on_over(
-    source: VM, destination: VM, transport: Live, load: Load
-) -> None:
+def test_busy_guest_works_on_over(source: VM, destination: VM, transport: Live) -> None:
     """A busy guest is moved by other transports as by TCP."""
     source.set_guest(rate=BUSY)
-    put_under(source, load)
+    put_under(source, ALL)
 
     migration = start_migration(
         source, to=destination, via=transport, bandwidth=FIRST_PASS, downtime=NEVER
     )
-    pass_over_again(migration, load, OVER_AGAIN)
+    pass_over_again(migration, ALL, OVER_AGAIN)
     migration.release()
 
     assert migration.outcome().passes > OVER_AGAIN
-    works_on(destination, load)
+    works_on(destination, ALL)
 
 
 @pytest.mark.full
@@ -173,11 +173,10 @@ def test_busy_guest_that_is_stopped_works_on_from_a_file(
 
 @pytest.mark.full
 @pytest.mark.parametrize("times", [10], ids=str)
-@pytest.mark.parametrize("load", [MEMORY, CPU, IO, ALL], ids=str)
-def test_busy_guest_goes_there_and_back(source: VM, load: Load, times: int) -> None:
+def test_busy_guest_goes_there_and_back(source: VM, times: int) -> None:
     """However often a busy guest is moved, it works on."""
-    put_under(source, load)
+    put_under(source, ALL)
 
     here = carry(source, via=TCP, times=times)
 
-    works_on(here, load)
+    works_on(here, ALL)

@@ -240,3 +240,21 @@ def test_lateness_that_began_before_the_move_convicts_nobody() -> None:
     heard = tuple(late if h is first else h for h in healthy.sides[0].heard)
 
     assert "late" not in said(life.with_source(healthy, heard=heard))
+
+
+def slowed_down(percent: int) -> History:
+    """Return a history whose last timers on the source were late while it was slowed down."""
+    healthy = moved()
+    *_, last = [h for h in healthy.sides[0].heard if h.statement.kind == "clocks"]
+    numbers = {**last.statement.numbers, "late": 1_400_000_000}
+    late = Heard(replace(last.statement, numbers=numbers), last.at)
+    heard = tuple(late if h is last else h for h in healthy.sides[0].heard)
+    sample = {"status": "active", "cpu-throttle-percentage": percent}
+    journey = replace(healthy.journeys[0], started=-1.0, samples=(sample,))
+    return replace(life.with_source(healthy, heard=heard), journeys=(journey,))
+
+
+def test_guest_that_qemu_slows_down_is_late_rightly() -> None:
+    """Auto-converge keeps a guest from running on the source: its timers may be late there."""
+    assert "fired 1.400 s late" in said(slowed_down(0))
+    assert "late" not in said(slowed_down(50))
