@@ -26,8 +26,10 @@ from landfall.migration import MiB, carry, migrate, start_migration
 from landfall.transport import EXEC_FILE, TCP, UNIX
 from landfall.vm import VM
 
-SPINS = "-- spin=1f40"
-"""8 ms of the 10 of every tick."""
+SPINS = "-- spin=fa0"
+"""4 ms of the 10 of every tick."""
+SPINS_A_LITTLE = "-- spin=3e8"
+"""1 ms of them: many vCPUs have to share the host's."""
 WITH_AVX = ["max", "Haswell", "SandyBridge"]
 """Models whose AVX QEMU's own emulation has as well, since 7.2."""
 OTHERS = ["EPYC", "Denverton", "Nehalem", "kvm64"]
@@ -40,9 +42,9 @@ def guest_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def append() -> str:
-    """Programs that use their registers most of the time."""
-    return SPINS
+def append(request: pytest.FixtureRequest) -> str:
+    """Programs that use their registers much of the time."""
+    return getattr(request, "param", SPINS)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,11 @@ def test_registers_stay_with_a_guest_that_stays(source: VM, destination: VM) -> 
 
 @pytest.mark.full
 @pytest.mark.parametrize("cpu", ["qemu64", "max"], indirect=True)
-@pytest.mark.parametrize("vcpus", [1, 4], indirect=True)
+@pytest.mark.parametrize(
+    ("vcpus", "append"),
+    [pytest.param(1, SPINS, id="1"), pytest.param(4, SPINS_A_LITTLE, id="4")],
+    indirect=True,
+)
 def test_registers_of_every_vcpu_go_with_the_guest(source: VM, destination: VM) -> None:
     """No vCPU is given another's registers, however many there are."""
     assert migrate(source, to=destination, via=TCP).status == "completed"
