@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -93,3 +94,14 @@ def test_log_nobody_reads_is_blind() -> None:
 def test_guest_without_a_kernel() -> None:
     """A guest that has no kernel's log to tell is not asked for one."""
     assert kernel.judge(moved()).verdict is Verdict.KEPT
+
+
+@pytest.mark.parametrize(("at", "verdict"), [(1, Verdict.KEPT), (3, Verdict.BROKEN)], ids=str)
+def test_boot_on_the_way_is_no_complaint(at: int, verdict: Verdict) -> None:
+    """What a kernel complains of while it boots after a reset is the boot's; later it convicts."""
+    words = f"@33 kernel level=4 at={at:x} text=APIC%20calibration%20not%20consistent"
+    ready = Heard(statement("@32 ready pages=800 at=2"), 1.41)
+
+    history = replace(life(ready, Heard(statement(words), 1.42)), past=(ready,))
+
+    assert kernel.judge(history).verdict is verdict

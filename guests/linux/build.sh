@@ -12,8 +12,8 @@ cc=${CC:-gcc}
 flags="-std=gnu11 -O2 -static -pthread -s -Wl,--build-id=none -Wall -Wextra -Werror"
 
 # shellcheck disable=SC2086
-$cc $flags -m64 -msse2 ./*.c -o "$out/agent-64"
+$cc $flags -m64 -msse2 ./*.c ./*.S -o "$out/agent-64"
 if echo 'int main(void) { return 0; }' | $cc -m32 -static -x c - -o "$out/agent-32" 2>/dev/null; then
     # shellcheck disable=SC2086
-    $cc $flags -m32 -msse2 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 ./*.c -o "$out/agent-32"
+    $cc $flags -m32 -msse2 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 ./*.c ./*.S -o "$out/agent-32"
 fi

@@ -52,11 +52,13 @@ void statement_begin(const char *kind);
 void statement_hex(const char *key, u64 value);
 void statement_text(const char *key, const char *value); /* percent-encoded; `-` where it is empty */
 void statement_end(void);
+void statement_end_for_good(void); /* nobody says anything afterwards */
 u32 crc32(const void *data, size_t bytes);
 
 /* serial.c */
 void serial_open(const char *path);
 void serial_write(const char *text, size_t length);
+void serial_drain(void); /* returns when all is out */
 
 /* words.c: reading `key=HEX …` */
 bool word_is(const char **words, const char *verb); /* takes the verb and the space behind it */
@@ -67,6 +69,7 @@ bool word_option(const char **words, const char *key, u64 *value, u64 least, u64
 struct options {
     u32 rate, duty, zero; /* as pulse's */
     u32 pages;            /* owned by all vCPUs; fixed at the start */
+    u32 spin;             /* microseconds of a tick that a vCPU spins with values in its registers; fixed at the start */
 };
 extern struct options options;
 bool options_parse(const char *words); /* all of them, or none and false */
@@ -85,29 +88,39 @@ struct vcpu {
     u64 tsc;
     u64 tsc_per_tick;
     struct share share;
+    struct share grown; /* pages of a second kind, owned since it was asked to: none at first */
     struct published {
         u64 tsc;
         u32 ticks, gen, cur;
     } published;
     u32 verified_pages, verified_bad, verify_round;
+    u64 fs_base;
 };
 extern u32 vcpu_count;
 struct vcpu *vcpu_at(u32 index);
-void vcpus_count(void); /* those that are on line now; one that is plugged in later has no thread */
+extern u32 vcpu_owners; /* those that own pages from the start */
+void vcpus_count(void); /* those that are on line now */
 void vcpus_start(void); /* returns when every page was written once */
+void vcpu_join(u32 index); /* one that was plugged in: it owns no pages */
 void vcpus_wake(void);
 
 /* pages.c: all by the vCPU's own thread */
 void pages_own(struct vcpu *vcpu);
+void pages_grow(struct vcpu *vcpu, u32 count);
 void pages_dirty(struct vcpu *vcpu);
 void pages_verify(struct vcpu *vcpu);
 void pages_reset_statements(void);
 
 /* verify.c */
 void verify_when_asked(struct vcpu *vcpu);
+void verify_join(struct vcpu *vcpu); /* one that comes when rounds have been */
 
-/* canary.c: fill the registers, sleep until then, look at them again; counted in `regs` */
+/* grow.c */
+void grow_when_asked(struct vcpu *vcpu);
+
+/* canary.c: fill the registers, sleep until then, or spin for so long, look at them again; counted in `regs` */
 void canary_sleep(struct vcpu *vcpu, u64 until_ns);
+void canary_spin(struct vcpu *vcpu, u32 microseconds);
 
 /* clock.c */
 u64 rdtsc(void);

@@ -45,6 +45,7 @@ static void ready(void)
     ready_at = monotonic_ns();
     statement_begin("ready");
     statement_hex("pages", options.pages);
+    statement_hex("at", ready_at / 1000);
     statement_end();
 }
 

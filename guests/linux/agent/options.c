@@ -6,13 +6,14 @@
 
 #define RATE_MAX  0x1000000
 #define PAGES_MAX 0x100000
+#define SPIN_MAX  10000
 
-struct options options = {.rate = 0x400, .duty = 50, .zero = 2, .pages = 0x800};
+struct options options = {.rate = 0x400, .duty = 50, .zero = 2, .pages = 0x800, .spin = 200};
 static int word_count;
 static char **given;
 
 struct wanted {
-    u64 rate, duty, zero, pages;
+    u64 rate, duty, zero, pages, spin;
 };
 
 static bool option(const char **words, struct wanted *wanted)
@@ -20,7 +21,8 @@ static bool option(const char **words, struct wanted *wanted)
     return word_option(words, "rate", &wanted->rate, 0, RATE_MAX) ||
            word_option(words, "duty", &wanted->duty, 1, 100) ||
            word_option(words, "zero", &wanted->zero, 0, 16) ||
-           word_option(words, "pages", &wanted->pages, MAX_CPUS, PAGES_MAX);
+           word_option(words, "pages", &wanted->pages, MAX_CPUS, PAGES_MAX) ||
+           word_option(words, "spin", &wanted->spin, 0, SPIN_MAX);
 }
 
 static void accept(const struct wanted *wanted)
@@ -29,9 +31,13 @@ static void accept(const struct wanted *wanted)
     options.duty = (u32)wanted->duty;
     options.zero = (u32)wanted->zero;
     options.pages = (u32)wanted->pages;
+    options.spin = (u32)wanted->spin;
 }
 
-static struct wanted now(void) { return (struct wanted){options.rate, options.duty, options.zero, options.pages}; }
+static struct wanted now(void)
+{
+    return (struct wanted){options.rate, options.duty, options.zero, options.pages, options.spin};
+}
 
 bool options_parse(const char *words)
 {
@@ -40,7 +46,7 @@ bool options_parse(const char *words)
     while (*words)
         if (!option(&words, &wanted))
             return false;
-    if (wanted.pages != options.pages)
+    if (wanted.pages != options.pages || wanted.spin != options.spin)
         return false;
     accept(&wanted);
     return true;

@@ -92,9 +92,8 @@ static void step(struct share *share)
 }
 
 /* The first sweep. Locked, so that what the guest owns is never written out or moved by its kernel. */
-void pages_own(struct vcpu *vcpu)
+static void own(struct vcpu *vcpu, struct share *share)
 {
-    struct share *share = &vcpu->share;
     size_t bytes = (size_t)share->count * PAGE;
 
     share->pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
@@ -109,9 +108,20 @@ void pages_own(struct vcpu *vcpu)
     }
 }
 
-static void rewrite_next(struct vcpu *vcpu)
+void pages_own(struct vcpu *vcpu) { own(vcpu, &vcpu->share); }
+
+/* Numbered after all others, so that none holds what another should. */
+void pages_grow(struct vcpu *vcpu, u32 count)
 {
-    struct share *share = &vcpu->share;
+    struct share *share = &vcpu->grown;
+
+    share->first = options.pages;
+    share->count = count;
+    own(vcpu, share);
+}
+
+static void rewrite_next(struct vcpu *vcpu, struct share *share)
+{
     u32 index = share->first + share->cur;
     u64 *page = page_at(share, share->cur);
 
@@ -124,28 +134,32 @@ static void rewrite_next(struct vcpu *vcpu)
 /* This tick's part of the rate, as far as the duty allows; what does not fit is dropped, or it would pile up. */
 void pages_dirty(struct vcpu *vcpu)
 {
-    struct share *share = &vcpu->share;
-    u32 unit = TICKS_PER_S * vcpu_count;
+    struct share *share = &vcpu->share, *grown = &vcpu->grown;
+    u32 unit = TICKS_PER_S * vcpu_owners;
     u64 start = monotonic_ns(), allowed = (u64)1000000000 / TICKS_PER_S * options.duty / 100;
 
     share->credit += options.rate;
     u32 pages = share->credit / unit;
     share->credit %= unit;
     while (share->count && pages-- && monotonic_ns() - start < allowed)
-        rewrite_next(vcpu);
+        rewrite_next(vcpu, pages % 2 && grown->count ? grown : share);
 }
 
-/* Leaves a bad page as it is: asked twice, the answer is the same, and the evidence stays. */
-void pages_verify(struct vcpu *vcpu)
+static void verify(struct vcpu *vcpu, const struct share *share)
 {
-    struct share *share = &vcpu->share;
-
-    vcpu->verified_bad = 0;
     for (u32 n = 0; n < share->count; n++) {
         bool written = n < share->cur;
         u32 index = share->first + n, gen = written ? share->gen : share->gen - 1;
         struct content c = content(index, gen, written ? share->zero : share->zero_before);
         vcpu->verified_bad += !check(vcpu, page_at(share, n), c, gen, "verify");
     }
-    vcpu->verified_pages = share->count;
+}
+
+/* Leaves a bad page as it is: asked twice, the answer is the same, and the evidence stays. */
+void pages_verify(struct vcpu *vcpu)
+{
+    vcpu->verified_bad = 0;
+    verify(vcpu, &vcpu->share);
+    verify(vcpu, &vcpu->grown);
+    vcpu->verified_pages = vcpu->share.count + vcpu->grown.count;
 }

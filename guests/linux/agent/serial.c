@@ -69,3 +69,5 @@ void serial_write(const char *text, size_t count)
         }
     }
 }
+
+void serial_drain(void) { tcdrain(line_fd); }

@@ -10,7 +10,7 @@
 
 #define TICK_NS (1000000000 / TICKS_PER_S)
 
-u32 vcpu_count;
+u32 vcpu_count, vcpu_owners;
 static struct vcpu vcpus[MAX_CPUS];
 static pthread_t threads[MAX_CPUS];
 static pthread_barrier_t owned;
@@ -31,6 +31,7 @@ static void tick(struct vcpu *vcpu)
 {
     clock_observe(vcpu);
     pages_dirty(vcpu);
+    canary_spin(vcpu, options.spin);
     if (!vcpu->index)
         beat_when_due();
 }
@@ -49,6 +50,7 @@ static void live(struct vcpu *vcpu)
             tick(vcpu);
         }
         verify_when_asked(vcpu);
+        grow_when_asked(vcpu);
     }
 }
 
@@ -61,6 +63,29 @@ static void *run(void *context)
     pthread_barrier_wait(&owned);
     live(vcpu);
     return NULL;
+}
+
+static void *run_later(void *context)
+{
+    struct vcpu *vcpu = context;
+
+    pin(vcpu->index);
+    live(vcpu);
+    return NULL;
+}
+
+/* Counted when all about it is known: others look at every vCPU that is counted. */
+void vcpu_join(u32 index)
+{
+    struct vcpu *vcpu = &vcpus[index];
+
+    if (index != vcpu_count || index >= MAX_CPUS)
+        return;
+    vcpu->index = index;
+    verify_join(vcpu);
+    if (pthread_create(&threads[index], NULL, run_later, vcpu))
+        die("a thread for vCPU %u", index);
+    __atomic_store_n(&vcpu_count, index + 1, __ATOMIC_RELEASE);
 }
 
 static void woken(int number) { (void)number; }
@@ -77,6 +102,7 @@ void vcpus_count(void)
     vcpu_count = (u32)sysconf(_SC_NPROCESSORS_ONLN);
     if (vcpu_count > MAX_CPUS)
         die("%u vCPUs", vcpu_count);
+    vcpu_owners = vcpu_count;
 }
 
 void vcpus_start(void)

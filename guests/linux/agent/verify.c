@@ -16,7 +16,7 @@ static void answer(void)
         const struct vcpu *vcpu = vcpu_at(i);
         pages += vcpu->verified_pages;
         bad += vcpu->verified_bad;
-        gen = vcpu->share.gen < gen ? vcpu->share.gen : gen;
+        gen = vcpu->share.count && vcpu->share.gen < gen ? vcpu->share.gen : gen;
     }
     beat_now();
     statement_begin("verified");
@@ -40,6 +40,8 @@ void verify_when_asked(struct vcpu *vcpu)
     if (__atomic_sub_fetch(&left, 1, __ATOMIC_ACQ_REL) == 0)
         answer();
 }
+
+void verify_join(struct vcpu *vcpu) { vcpu->verify_round = round; }
 
 /* One round at a time. Whoever asks meanwhile is not answered, and asks again: its check must begin after it asked. */
 static bool ask(u32 id, const char *words)
