@@ -3,56 +3,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from landfall import guest
-from landfall.errors import Missing
+from landfall.build import QemuBuild
 from landfall.guest import Guest
-from landfall.host import LocalHost
+from landfall.machine import Machine
 from landfall.migration import migrate
+from landfall.stage import Stage
+from landfall.statement import Statement
 from landfall.transport import TCP
 from landfall.vm import VM
 
-ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.qemu
 
 
-@pytest.fixture(scope="session")
-def linux(host: LocalHost) -> Guest:
-    """The guest linux, 64 bits."""
-    try:
-        return guest.load("linux-64", ROOT / "guests", host)
-    except Missing as missing:
-        pytest.skip(str(missing))
+@pytest.fixture
+def booted(stage: Stage, build: QemuBuild, linux: Guest) -> Callable[..., VM]:
+    """Boot the guest, and not from a state of it that was kept."""
+
+    def started(**changes: object) -> VM:
+        machine = Machine(linux, memory=linux.memory)
+        vm = VM(stage, build, replace(machine, **changes), "source")  # type: ignore[arg-type]
+        vm.start()
+        vm.connect()
+        vm.wait_for_guest()
+        return vm
+
+    return started
 
 
-def features(vm: VM) -> Mapping[str, str]:
-    """What the guest's first statement says in words."""
-    return vm.line.heard[0].statement.texts
+def first_statement(vm: VM) -> Statement:
+    """What the guest said first."""
+    return vm.line.heard[0].statement
 
 
-def test_kernel_boots_by_pvh(start: Callable[..., tuple[VM, VM]], linux: Guest) -> None:
+def console(vm: VM) -> str:
+    """What the kernel said on its own serial line."""
+    return (vm.evidence / "console").read_text()
+
+
+def test_kernel_boots_by_pvh(booted: Callable[..., VM], linux: Guest) -> None:
     """The kernel boots unpacked, and the consoles of both sides are kept, each its own."""
-    source, destination = start(guest=linux, memory=linux.memory, append="loglevel=8 -- rate=40")
+    source = booted(append="loglevel=8 -- rate=40")
+    destination = source.ready_twin()
 
     outcome = migrate(source, to=destination, via=TCP)
 
     assert linux.kernel.name == "vmlinux"
     assert outcome.status == "completed"
-    assert features(source)["guest"] == "linux"
-    assert "Linux version" in (source.evidence / "console").read_text()
-    assert (destination.evidence / "console").exists()
-    assert "Linux version" not in (destination.evidence / "console").read_text()
+    assert first_statement(source).texts["guest"] == "linux"
+    assert "Linux version" in console(source)
+    assert "Linux version" not in console(destination)
 
 
-def test_bzimage_boots(start: Callable[..., tuple[VM, VM]], linux: Guest) -> None:
+def test_bzimage_boots(booted: Callable[..., VM], linux: Guest) -> None:
     """A kernel that unpacks itself boots as well, with the same initramfs."""
     packed = replace(linux, kernel=linux.kernel.parent / "vmlinuz")
 
-    source, _destination = start(guest=packed, memory=packed.memory)
+    source = booted(guest=packed)
 
-    assert features(source)["guest"] == "linux"
+    assert first_statement(source).texts["guest"] == "linux"
