@@ -155,8 +155,10 @@ def test_watchdog_that_is_fed_is_silent(source: VM, destination: VM) -> None:
 def test_watchdog_that_starves_barks(source: VM, destination: VM) -> None:
     """A watchdog that was armed before the move barks after it, when it is not fed."""
     starve(source)
-
+    source.stop()
     assert migrate(source, to=destination, via=TCP).status == "completed"
+
+    destination.cont()
     assert barks(destination)
 
 
