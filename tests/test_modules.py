@@ -31,6 +31,7 @@ def tree(tmp_path: Path) -> Path:
         "crypto/crc32c_generic.ko": module(alias=["crc32c", "crypto-crc32c"]),
         "crypto/crc32c-intel.ko.gz": gzip.compress(module(bits=32, alias="crc32c")),
         "lib/libcrc32c.ko": module(softdep="pre: crc32c post: usbcore"),
+        "fs/jbd2.ko": module(softdep="pre: crypto-crc32c"),
         "fs/ext4.ko": module(depends="libcrc32c,mbcache", alias="fs-ext4"),
         "a/chicken.ko": module(depends="egg"),
         "a/egg.ko": module(softdep="pre: chicken"),
@@ -81,6 +82,13 @@ def test_soft_dependency_on_what_several_can_do(tree: Path, host: LocalHost) -> 
     assert before(selection)["ext4"] == ["crc32c_generic", "crc32c_intel", "libcrc32c"]
     assert "usbcore" not in names(selection)
     assert "mbcache" not in names(selection)
+
+
+def test_wish_may_be_an_alias_with_a_hyphen(tree: Path, host: LocalHost) -> None:
+    """A soft dependency on `crypto-crc32c`, as ext4 of Linux 6.1 has it, is on what offers it."""
+    selection = select(["jbd2", "crc32c_generic"], tree, host)
+
+    assert before(selection)["jbd2"] == ["crc32c_generic"]
 
 
 def test_soft_dependency_that_is_not_there(tree: Path, host: LocalHost) -> None:

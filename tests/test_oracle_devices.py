@@ -151,6 +151,14 @@ def test_damaged_image_is_told() -> None:
     assert "qemu-img check of the qcow2 image: 3 corruptions" in told(left(image))
 
 
+def test_leaks_are_told_unless_a_qemu_was_killed() -> None:
+    """A QEMU that ends in order leaves no leaks; one that is killed may."""
+    history = left(replace(SOUND, leaks=2))
+
+    assert "qemu-img check of the qcow2 image: 2 leaks" in told(history)
+    assert told(life.with_destination(history, ended_by_us="kill")) == ""
+
+
 def test_guest_that_read_nothing_afterwards_leaves_the_oracle_blind() -> None:
     """An oracle that saw no block read after the arrival says so."""
     before = life.moved().sides[0].heard

@@ -47,6 +47,9 @@ void unwatch(int fd);
 void every(u32 milliseconds, handler *due, void *context);
 __attribute__((noreturn)) void loop(void);
 
+/* driver.c */
+void driver_find(const char *alias); /* has the modules loaded that are for it, such as `fs-ext4` */
+
 /* statement.c: one at a time, by whatever thread; whole lines only. */
 void statement_begin(const char *kind);
 void statement_hex(const char *key, u64 value);

@@ -49,18 +49,22 @@ static void load(const char *name)
         fclose(needs);
 }
 
-static void find(const struct uevent *device)
+void driver_find(const char *alias)
 {
     char pattern[LINE], name[128];
 
-    if (!*device->modalias || !strcmp(device->action, "remove"))
-        return;
     FILE *aliases = fopen(ALIASES, "re");
     while (aliases && fscanf(aliases, "%8191s %127s", pattern, name) == 2)
-        if (!fnmatch(pattern, device->modalias, 0))
+        if (!fnmatch(pattern, alias, 0))
             load(name);
     if (aliases)
         fclose(aliases);
+}
+
+static void find(const struct uevent *device)
+{
+    if (*device->modalias && strcmp(device->action, "remove"))
+        driver_find(device->modalias);
 }
 
 SUBJECT(driver) = {.device = find};
