@@ -81,6 +81,17 @@ def test_nothing_is_left_when_guests_run(number: signal.Signals, words: tuple[st
         assert run.ended().status == -number
 
 
+def test_nothing_is_left_of_a_network() -> None:
+    """A run that is killed while its guests hang on a bridge leaves none of it behind."""
+    with qualify("-k", "follows_the_guest and rtl8139 and not header", profile="default") as run:
+        run.wait_for_process("guest=destination")
+        run.wait_for_process("network/holder.py")
+
+        run.strike(signal.SIGKILL)
+
+        assert run.left(SOON) == []
+
+
 @pytest.mark.parametrize("words", [ALONE, IN_PARALLEL], ids=["alone", "parallel"])
 @pytest.mark.parametrize("group", [1, -1], ids=["runner", "terminal"])
 def test_interrupted_run_tells_what_it_found(words: tuple[str, ...], group: int) -> None:

@@ -77,6 +77,7 @@ static void start(void)
     ask_for("/sys/bus/serio/devices/*/uevent");
     ask_for("/sys/class/input/*/uevent");
     ask_for("/sys/class/block/*/uevent");
+    ask_for("/sys/class/net/*/uevent");
 }
 
 SUBJECT(uevent) = {.start = start};
