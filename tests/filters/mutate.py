@@ -334,7 +334,7 @@ def _resent_page(stream: Stream, items: list[Item]) -> int:
         generations = _generation(stream, item), _generation(stream, items[later])
         if None not in generations and generations[0] != generations[1]:
             return later
-    raise NothingToMutate("no page of the guest pulse was sent in two generations")
+    raise NothingToMutate("no page of a guest of ours was sent in two generations")
 
 
 def _entering_again(gone: Item, following: list[Item]) -> Iterator[Edit]:

@@ -145,7 +145,7 @@ def test_cpu_register() -> None:
         ("drop-last-ram", HEADER + ram_start(BLOCK) + ram(kind=3) + EOF, "there is no page"),
         ("flip-byte", HEADER + ram_start(BLOCK) + EOF, "no page holds the pattern"),
         ("zero-page", HEADER + ram_start(BLOCK) + EOF, "no page holds the pattern"),
-        ("stale-page", HEADER + EOF, "no page of the guest pulse was sent in two generations"),
+        ("stale-page", HEADER + EOF, "no page of a guest of ours was sent in two generations"),
         ("swap-cpus", HEADER + full(4, "cpu", b"one") + EOF, "there are no sections cpu 0 and"),
         ("cpu-register", HEADER + EOF, "there is no section cpu"),
         ("cpu-register", HEADER + full(4, "cpu", b"one") + EOF, "the stream does not say where"),
@@ -165,10 +165,11 @@ def test_nothing_to_mutate(mutation: str, data: bytes, words: str) -> None:
 
 
 def test_pages_of_others_are_left_alone() -> None:
-    """A page that only begins like the guest's, or lies elsewhere, is not the guest's."""
+    """A page that only begins like the guest's, or begins in the middle, is not the guest's."""
+    two = owned(PAGE, 1) + owned(2 * PAGE, 1)
     pages = [
         item(Flag.PAGE, PAGE, owned(PAGE, 1)[:-8] + bytes(8), "pc.ram"),
-        item(Flag.PAGE, 2 * PAGE, owned(PAGE, 1)),
+        item(Flag.PAGE, 2 * PAGE, two[8 : PAGE + 8]),
     ]
 
     done = mutate("flip-byte", HEADER + ram_start(BLOCK) + ram(*pages) + EOF)
