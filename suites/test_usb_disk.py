@@ -22,7 +22,7 @@ from landfall.usb import EHCI, NEC_XHCI, UHCI, XHCI, Usb
 from landfall.usb_storage import UsbStorage
 from landfall.vm import VM
 
-HOPS = 3
+HOPS = 8
 full = pytest.mark.full
 pytestmark = pytest.mark.parametrize("guest_name", ["linux-64"], indirect=True)
 CONTROLLERS = pytest.mark.parametrize(
@@ -35,9 +35,14 @@ CONTROLLERS = pytest.mark.parametrize(
     ],
     indirect=True,
 )
-WITHOUT_LOSS = pytest.mark.parametrize(
+NEVER_SHORT = pytest.mark.parametrize(
     "controller",
     [pytest.param(EHCI, id="ehci", marks=full), pytest.param(XHCI, id="xhci", marks=full)],
+    indirect=True,
+)
+FROM_HOST_TO_HOST = pytest.mark.parametrize(
+    "controller",
+    [pytest.param(EHCI, id="ehci"), pytest.param(XHCI, id="xhci", marks=full)],
     indirect=True,
 )
 
@@ -76,7 +81,7 @@ def test_read_of_a_stopped_guest_ends_well(source: VM, destination: VM) -> None:
     assert destination.owns_the_guest
 
 
-@WITHOUT_LOSS
+@NEVER_SHORT
 @pytest.mark.parametrize("transport", [FILE, EXEC_FILE], ids=str)
 def test_read_goes_through_a_file(source: VM, destination: VM, transport: Stored) -> None:
     """A read that was under way when the guest was saved ends well where it is loaded."""
@@ -85,7 +90,7 @@ def test_read_goes_through_a_file(source: VM, destination: VM, transport: Stored
     assert destination.owns_the_guest
 
 
-@WITHOUT_LOSS
+@FROM_HOST_TO_HOST
 def test_disk_goes_from_host_to_host(source: VM) -> None:
     """A disk is read on and on while its guest goes from host to host."""
     assert carry(source, via=TCP, times=HOPS).owns_the_guest

@@ -220,7 +220,7 @@ def test_reads_that_go_on_are_kept() -> None:
 @pytest.mark.parametrize(
     ("there", "words"),
     [
-        ([], "read 5 from the USB disk, under way when the guest left, never ended"),
+        ([], "read 5 from the USB disk, begun before or after the move, never ended"),
         (
             [read(1.3, 6, errors=1), read(1.4, 7, errors=1)],
             "on the destination 1 reads from the USB disk failed, up to read 5",

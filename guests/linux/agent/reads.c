@@ -32,6 +32,21 @@ static struct reads {
     u32 blocks, begun, done, bad, errors;
 } reads = {.fd = -1};
 
+/* Where a block stops being what it should be, and what is there: a word tells the block and the place that it is of. */
+static void say_wrong(const struct record *record, u32 block)
+{
+    const u32 count = sizeof record->words / sizeof *record->words;
+    u32 index = 0;
+
+    while (index < count && record->words[index] == ((u64)block << 16 | index))
+        index++;
+    statement_begin("misread");
+    statement_hex("block", block);
+    statement_hex("index", index);
+    statement_hex("found", index < count ? record->words[index] : record->crc);
+    statement_end();
+}
+
 static bool is_right(const struct record *record, u32 block)
 {
     bool is_sealed = record->crc == crc32(record, offsetof(struct record, crc));
@@ -60,7 +75,7 @@ static void read_one(struct record *record)
     if (length != PAGE)
         reads.errors++;
     else if (!is_right(record, block))
-        reads.bad++;
+        reads.bad++, say_wrong(record, block);
     reads.done++;
     u64 took = monotonic_ns() - since;
     if (took < LEAST_NS)
