@@ -2,9 +2,10 @@
 """A USB tablet, mouse or keyboard goes on as if its guest had not been moved.
 
 The KVM project's Migration page (2009) has it among its problems: «usbdevice tablet complains
-after migration». It does not any more: nobody, neither QEMU nor the guest's kernel, says a word
-with QEMU 5.2, 7.2, 10.0 and 11.1, on UHCI, on EHCI and its companions, on xHCI, by a machine's
-own `usb=on`, and by the very `-usbdevice tablet` of 2009.
+after migration». It does not any more: neither QEMU nor the guest's kernel says a word of the
+move. Seen with QEMU 5.2, 7.2, 10.0 and 11.1 on UHCI, xHCI, companions of EHCI, a machine's own
+`usb=on` and the very `-usbdevice tablet` of 2009, and with 5.2 and 10.0 on EHCI itself, NEC's
+xHCI and a hub as well.
 
 A hand is on the devices before, during and after: it makes a gesture when the guest has told
 that it saw the one before. What QEMU took must arrive once, in order, at the right place; what
