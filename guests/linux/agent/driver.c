@@ -18,6 +18,16 @@
 #define ALIASES "/etc/modules.alias" /* lines of `PATTERN NAME` */
 #define NEEDS   "/etc/modules.dep"   /* lines of `NAME NEEDED NEEDED …`, in the order of loading */
 
+/* A module that cannot be loaded is a complaint like the kernel's own. */
+static void complain(const char *path)
+{
+    statement_begin("kernel");
+    statement_hex("level", 3);
+    statement_hex("at", monotonic_ns() / 1000);
+    statement_text("text", path);
+    statement_end();
+}
+
 static void insert(const char *name)
 {
     char path[128];
@@ -25,9 +35,9 @@ static void insert(const char *name)
     snprintf(path, sizeof path, "/lib/modules/%s.ko", name);
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0 || (syscall(SYS_finit_module, file, "", 0) && errno != EEXIST))
-        statement_begin("kernel"), statement_hex("level", 3), statement_hex("at", 0),
-            statement_text("text", path), statement_end();
-    close(file);
+        complain(path);
+    if (file >= 0)
+        close(file);
 }
 
 static void load(const char *name)
