@@ -4,8 +4,8 @@
 The promise of the KVM project's Migration page (2009): upon success the destination broadcasts
 «I'm over here» packets «to announce the new location of the NICs», and «The guest is not
 involved». Here a Linux with its own drivers has its card on a tap of a real bridge: each side's
-in a network namespace of its own, with a third host between them that sends the guest a datagram
-each millisecond and lines over a TCP connection, and wants all of them back.
+in a network namespace of its own, with a third host between them that sends the guest datagrams,
+one each millisecond as far as it keeps up, and lines over a TCP connection, which it wants back.
 
 The bridge oracle judges: the bridge's entry for the guest's MAC must lead to where the guest
 runs, from the moment it runs there; nothing may be said in the guest's name anywhere else; every

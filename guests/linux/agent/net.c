@@ -21,6 +21,7 @@
 #define CARDS_MAX 8
 #define ECHO_PORT 7
 #define LARGEST   2048
+#define AT_A_TIME 8 /* datagrams: the heart must beat meanwhile */
 #define LOOK_MS   50
 #define QUIET     10 /* looks between two statements of a card that has nothing new to tell */
 
@@ -109,7 +110,10 @@ static void echo_datagrams(void *context)
     ssize_t length;
 
     (void)context;
-    while ((length = recvfrom(datagrams, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size)) >= 0) {
+    for (int left = AT_A_TIME; left--;) {
+        length = recvfrom(datagrams, data, sizeof data, MSG_DONTWAIT, (struct sockaddr *)&from, &size);
+        if (length < 0)
+            return;
         sendto(datagrams, data, (size_t)length, MSG_DONTWAIT, (struct sockaddr *)&from, size);
         size = sizeof from;
     }
