@@ -20,8 +20,8 @@ AWAY = (
     ping(0, 0.999, 1.000),
     ping(1, 1.003),
     ping(2, 1.100),
-    ping(3, 1.148, 1.200, THERE),
-    ping(4, 1.150, 1.201, THERE),
+    ping(3, 1.190, 1.200, THERE),
+    ping(4, 1.191, 1.201, THERE),
 )
 
 
@@ -37,7 +37,14 @@ def test_gap_is_as_uncertain_as_the_guest_was_not_asked() -> None:
     """Between the last echo and the next datagram, and before the one answered, nobody asked."""
     (gap,) = gaps(AWAY)
 
-    assert gap.uncertainty == pytest.approx(0.048)
+    assert gap.uncertainty == pytest.approx(0.080)
+
+
+def test_datagram_that_lay_for_a_while_tells_that_the_guest_was_away() -> None:
+    """A guest that let a datagram lie for longer than it was not asked before was away."""
+    (gap,) = gaps([*AWAY[:3], ping(3, 1.140, 1.200, THERE)])
+
+    assert gap.uncertainty == pytest.approx(0.003)
 
 
 def test_guest_that_stays_has_no_gap() -> None:
