@@ -222,7 +222,9 @@ def test_blackout_on_the_wire_is_measured(
     """Each of many migrations has its one blackout on the wire, and their figures are told."""
     bridge.talk_to(wired_nic.mac, at=source.name)
 
-    here = carry(source, via=TCP, times=MANY)
+    def answered(_left: VM) -> None:
+        bridge.await_answers(by=source.stage.vms[-1].name)
 
-    bridge.await_answers(by=here.name)
+    carry(source, via=TCP, times=MANY, leaving=answered)
+
     assert len(bridge.gaps) == MANY
