@@ -31,7 +31,7 @@ from landfall.migration import MiB, carry, migrate, start_migration
 from landfall.network.bridge import Bridge
 from landfall.network.tap import PLAIN, VNET_HEADER, WiredNic
 from landfall.network.voice import Voice
-from landfall.transport import EXEC, FILE, TCP, UNIX, Live, Transport
+from landfall.transport import EXEC, EXEC_FILE, FILE, TCP, UNIX, Live, Transport
 from landfall.vm import VM
 
 THERE_AND_BACK = 2
@@ -188,7 +188,9 @@ def test_network_follows_there_and_back(
     assert bridge.port_of(wired_nic.mac) == here.name
 
 
-@pytest.mark.parametrize("transport", [FILE], ids=str)
+@pytest.mark.parametrize(
+    "transport", [EXEC_FILE, pytest.param(FILE, marks=pytest.mark.full)], ids=str
+)
 def test_network_follows_out_of_a_file(
     source: VM, destination: VM, bridge: Bridge, wired_nic: WiredNic, transport: Transport
 ) -> None:
