@@ -44,7 +44,7 @@ def reactor() -> Iterator[Reactor]:
 def build(host: LocalHost) -> QemuBuild:
     """The soundest QEMU there is: a fetched 10.0, or else the machine's own."""
     fetched = {b.name: str(b.path) for b in fetch.fetched(cache_folder("qemu"))}
-    return probe(*find("10.0" if "10.0" in fetched else "system", fetched), host)
+    return probe(*find("10.0" if "10.0" in fetched else "system", fetched, host), host)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from landfall import known
 from landfall.build import QemuBuild
 from landfall.errors import UsageError
+from landfall.host import LocalHost
 from landfall.known import HANDFUL, Entry
 from landfall.verdict import Observation, ScenarioResult, Verdict
 from tests.command import ROOT
@@ -36,11 +37,13 @@ ENTRY = Entry(
     evidence="9 of 9 runs",
 )
 
+HERE = LocalHost()
+
 
 def build(version: str) -> QemuBuild:
     """Return a build that says it is of a version."""
     nothing: frozenset[str] = frozenset()
-    return QemuBuild(version, "/qemu", version, "", {}, nothing, nothing, nothing, False)  # noqa: FBT003
+    return QemuBuild(version, "/qemu", version, "", {}, nothing, nothing, nothing, False, HERE)  # noqa: FBT003
 
 
 GUILTY, SOUND = build("7.2.22"), build("10.0.2")

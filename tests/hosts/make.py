@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes two hosts, alpha and beta, for tests: real sshds, in network namespaces or on loopback.
+
+`python3 make.py netns|loopback [--qemu NAME=PATH]` prints an inventory and a line `# ready`; the
+hosts last until its standard input is closed. What it made is removed by a watchdog, which
+outlives it: also when it is killed nothing stays.
+
+While it runs it takes a command a line, and answers `# ok` or `# refused WHY`: `down HOST` and
+`up HOST` pull and plug a host's cable, `drop HOST` loses all that is sent to it, in silence, and
+`pass HOST` loses nothing more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import random
+import secrets
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+NAMES = ("alpha", "beta")
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+PRIVSEP = Path("/run/sshd")
+START = 10.0
+CONFIG = """\
+Port {port}
+ListenAddress {address}
+HostKey {folder}/host_{name}
+AuthorizedKeysFile {folder}/user.pub
+PidFile none
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+MaxStartups 100
+SetEnv HOME={folder}/home_{name} {mark}=1
+"""
+"""A home of its own: what the user's shell does when it starts is no part of a host."""
+HOST = """\
+[hosts.{name}]
+ssh = "{address}"
+port = {port}
+user = "{user}"
+key = "{folder}/user"
+known_hosts = "{folder}/known_hosts"
+address = "{address}"
+shared = "{folder}/shared"
+labels = ["{kind}"]
+qemu = {{ {builds} }}
+"""
+WATCHDOG = """\
+trap '' HUP INT TERM
+cat >/dev/null
+{unlink}
+for process in /proc/[0-9]*; do
+	case $(tr '\\0' '\\n' <"$process/environ" 2>/dev/null) in
+	*{mark}=1*) kill -KILL "${{process#/proc/}}" ;;
+	esac
+done 2>/dev/null
+rm -rf {folder}
+"""
+
+
+class Net:
+    """The places that the hosts are in: here, names for the root namespace's own."""
+
+    def __init__(self, tag: str) -> None:
+        self.unlink = ":"
+        self.addresses = dict.fromkeys(NAMES, "127.0.0.1")
+
+    def make(self) -> None:
+        """Nothing is to be made."""
+
+    def inside(self, _name: str) -> list[str]:
+        """What a command is started by, that it is in a host's place."""
+        return []
+
+    def do(self, _verb: str, _name: str) -> None:
+        """Do something to a host's link."""
+        raise SystemExit("the loopback interface has no cable")
+
+
+class Namespaces(Net):
+    """A network namespace for each, a bridge in the root namespace, a cable to each."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        third = random.SystemRandom().randrange(1, 255)
+        self.base = f"10.213.{third}"
+        self.addresses = {name: f"{self.base}.{n}" for n, name in enumerate(NAMES, 2)}
+        spaces = " ".join(f"ip netns del {self.space(name)};" for name in NAMES)
+        self.unlink = f"ip link del lf{tag}; {spaces}"
+
+    def space(self, name: str) -> str:
+        return f"lf{self.tag}-{name}"
+
+    def make(self) -> None:
+        bridge = f"lf{self.tag}"
+        ip("link", "add", bridge, "type", "bridge")
+        ip("addr", "add", f"{self.base}.1/24", "dev", bridge)
+        ip("link", "set", bridge, "up")
+        for name in NAMES:
+            space, cable = self.space(name), self.cable(name)
+            ip("netns", "add", space)
+            ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
+            ip("link", "set", cable, "master", bridge, "up")
+            ip("-n", space, "addr", "add", f"{self.addresses[name]}/24", "dev", "eth0")
+            ip("-n", space, "link", "set", "lo", "up")
+            ip("-n", space, "link", "set", "eth0", "up")
+
+    def cable(self, name: str) -> str:
+        return f"lf{self.tag}{name[0]}"
+
+    def inside(self, name: str) -> list[str]:
+        return ["ip", "netns", "exec", self.space(name)]
+
+    def do(self, verb: str, name: str) -> None:
+        cable = self.cable(name)
+        match verb:
+            case "down" | "up":
+                ip("link", "set", cable, verb)
+            case "drop":
+                run("tc", "qdisc", "replace", "dev", cable, "root", "netem", "loss", "100%")
+            case "pass":
+                run("tc", "qdisc", "del", "dev", cable, "root")
+            case _:
+                raise SystemExit(f"no command {verb!r}")
+
+
+def ip(*words: str) -> None:
+    """Run ip(8); it must succeed."""
+    run("ip", *words)
+
+
+def run(*words: str) -> None:
+    """Run a command that must succeed."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)}: {done.stderr.strip()}")
+
+
+def builds(given: list[str]) -> str:
+    """Return the builds there are, as the inline table of an inventory."""
+    found = dict(word.partition("=")[::2] for word in given)
+    if not found:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        for path in sorted(cache.glob("landfall/qemu/*/bin/qemu-system-x86_64")):
+            found[path.parents[1].name] = str(path)
+        if system := shutil.which("qemu-system-x86_64"):
+            found["system"] = system
+    return ", ".join(f'"{name}" = "{path}"' for name, path in found.items())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+def answers(address: str, port: int) -> bool:
+    with socket.socket() as one:
+        one.settimeout(1.0)
+        return one.connect_ex((address, port)) == 0
+
+
+def start(net: Net, kind: str, folder: Path, mark: str, given: list[str]) -> None:
+    """Start both sshds and say where they are."""
+    (folder / "shared").mkdir(mode=0o777)
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "user"))
+    known = []
+    said = ['source = "alpha"', 'destination = "beta"']
+    for name in NAMES:
+        (folder / f"home_{name}").mkdir()
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / f"host_{name}"))
+        address = net.addresses[name]
+        port = 22 if isinstance(net, Namespaces) else free_port()
+        facts = {"name": name, "address": address, "port": port, "folder": folder, "kind": kind}
+        config = folder / f"sshd_{name}"
+        config.write_text(CONFIG.format(**facts, mark=mark))
+        words = [*net.inside(name), str(SSHD), "-D", "-e", "-f", str(config)]
+        with (folder / f"log_{name}").open("wb") as log:
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                             env={**os.environ, mark: "1"}, start_new_session=True)  # fmt: skip
+        deadline = time.monotonic() + START
+        while not answers(address, port):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"sshd: {(folder / f'log_{name}').read_text().strip()}")
+            select.select([], [], [], 0.02)
+        at = address if port == 22 else f"[{address}]:{port}"
+        kind_and_key = (folder / f"host_{name}.pub").read_text().split()[:2]
+        known.append(" ".join([at, *kind_and_key]))
+        said.append(HOST.format(**facts, user=getpass.getuser(), builds=builds(given)))
+    (folder / "known_hosts").write_text("\n".join(known) + "\n")
+    print("\n".join(said) + "\n# ready", flush=True)
+
+
+def serve(net: Net) -> None:
+    """Do what is asked for until standard input ends."""
+    for line in sys.stdin:
+        try:
+            verb, name = line.split()
+            net.do(verb, name)
+        except (ValueError, SystemExit) as error:
+            print(f"# refused {error}", flush=True)
+        else:
+            print("# ok", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=("netns", "loopback"))
+    parser.add_argument("--qemu", action="append", default=[], metavar="NAME=PATH")
+    asked = parser.parse_args()
+    if SSHD is None:
+        raise SystemExit("there is no sshd (package openssh-server)")
+    if asked.kind == "netns" and os.geteuid():
+        raise SystemExit("network namespaces that the runner reaches are root's to make")
+    if os.geteuid() == 0:
+        PRIVSEP.mkdir(mode=0o755, exist_ok=True)
+    tag = secrets.token_hex(3)
+    mark = f"LANDFALL_HOSTS_{tag.upper()}"
+    folder = Path(tempfile.mkdtemp(prefix="landfall-hosts-"))
+    net = Namespaces(tag) if asked.kind == "netns" else Net(tag)
+    script = WATCHDOG.format(mark=mark, folder=folder, unlink=net.unlink)
+    watchdog = subprocess.Popen(
+        ["/bin/sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        net.make()
+        start(net, asked.kind, folder, mark, asked.qemu)
+        serve(net)
+    finally:
+        watchdog.communicate()
+
+
+if __name__ == "__main__":
+    main()
