@@ -65,7 +65,7 @@ def linux(host: LocalHost) -> Guest:
 @pytest.fixture
 def stage(tmp_path: Path, host: LocalHost, reactor: Reactor) -> Iterator[Stage]:
     """What the VMs of a test stand on."""
-    made = Stage(host, reactor, tmp_path)
+    made = Stage(host, reactor, tmp_path, host.private)
     yield made
     for migration in made.migrations:
         migration.abandon()
