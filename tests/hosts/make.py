@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes two hosts, alpha and beta, for tests: real sshds, in network namespaces or on loopback.
 
-`python3 make.py netns|loopback [--qemu NAME=PATH]` prints an inventory and a line `# ready`; the
-hosts last until its standard input is closed. What it made is removed by a watchdog, which
-outlives it: also when it is killed nothing stays.
+`python3 make.py netns|loopback [--qemu NAME=PATH] [--broken HOW]` prints an inventory and a line
+`# ready`; the hosts last until its standard input is closed. What it made is removed by a watchdog,
+which outlives it: also when it is killed nothing stays. Who logs in finds sh and coreutils in his
+PATH and nothing else. `--broken` makes beta wrong in one of the ways of `BROKEN`.
 
 While it runs it takes a command a line, and answers `# ok` or `# refused WHY`: `down HOST` and
 `up HOST` pull and plug a host's cable, `drop HOST` loses all that is sent to it, in silence, and
@@ -43,14 +44,21 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 MaxStartups 100
-SetEnv HOME={folder}/home_{name} {mark}=1
+SetEnv HOME={folder}/home_{name} TMPDIR={folder}/tmp_{name} PATH={folder}/bin {mark}=1
 """
 """A home of its own: what the user's shell does when it starts is no part of a host."""
+COREUTILS = (
+    "cat", "chmod", "cp", "date", "dd", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv",
+    "od", "printf", "readlink", "rm", "rmdir", "sha256sum", "sleep", "split", "stat", "tail", "tee",
+    "test", "timeout", "touch", "tr", "true", "uname", "wc",
+)  # fmt: skip
+BROKEN = ("unknown-key", "wrong-key", "wrong-user", "no-qemu", "refused", "silent")
 HOST = """\
 [hosts.{name}]
 ssh = "{address}"
 port = {port}
 user = "{user}"
+connect_timeout = {timeout}
 key = "{folder}/user"
 known_hosts = "{folder}/known_hosts"
 address = "{address}"
@@ -67,8 +75,10 @@ for process in /proc/[0-9]*; do
 	*{mark}=1*) kill -KILL "${{process#/proc/}}" ;;
 	esac
 done 2>/dev/null
+kill -KILL $(cat {folder}/pids)
 rm -rf {folder}
 """
+"""An sshd's environment cannot be read: it writes its title there. So its number is kept."""
 
 
 class Net:
@@ -172,35 +182,74 @@ def answers(address: str, port: int) -> bool:
         return one.connect_ex((address, port)) == 0
 
 
-def start(net: Net, kind: str, folder: Path, mark: str, given: list[str]) -> None:
+def bare(folder: Path) -> None:
+    """Fill a folder with what a host must have."""
+    folder.mkdir()
+    for name in ("sh", *COREUTILS):
+        found = shutil.which(name)
+        if found is None:
+            raise SystemExit(f"there is no {name} (package coreutils)")
+        (folder / name).symlink_to(found)
+
+
+def start(net: Net, asked: argparse.Namespace, folder: Path, mark: str) -> None:
     """Start both sshds and say where they are."""
     (folder / "shared").mkdir(mode=0o777)
+    bare(folder / "bin")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "user"))
     known = []
     said = ['source = "alpha"', 'destination = "beta"']
     for name in NAMES:
-        (folder / f"home_{name}").mkdir()
+        broken = asked.broken if name == NAMES[-1] else ""
+        for what in ("home", "tmp"):
+            (folder / f"{what}_{name}").mkdir()
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / f"host_{name}"))
         address = net.addresses[name]
         port = 22 if isinstance(net, Namespaces) else free_port()
-        facts = {"name": name, "address": address, "port": port, "folder": folder, "kind": kind}
+        facts = {"name": name, "address": address, "port": port, "folder": folder}
         config = folder / f"sshd_{name}"
         config.write_text(CONFIG.format(**facts, mark=mark))
         words = [*net.inside(name), str(SSHD), "-D", "-e", "-f", str(config)]
-        with (folder / f"log_{name}").open("wb") as log:
-            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                             env={**os.environ, mark: "1"}, start_new_session=True)  # fmt: skip
-        deadline = time.monotonic() + START
-        while not answers(address, port):
-            if time.monotonic() > deadline:
-                raise SystemExit(f"sshd: {(folder / f'log_{name}').read_text().strip()}")
-            select.select([], [], [], 0.02)
+        if broken == "silent":
+            words = [*net.inside(name), sys.executable, "-c", SILENT, address, str(port)]
+        if broken != "refused":
+            listen(words, folder, name, (address, port))
         at = address if port == 22 else f"[{address}]:{port}"
-        kind_and_key = (folder / f"host_{name}.pub").read_text().split()[:2]
-        known.append(" ".join([at, *kind_and_key]))
-        said.append(HOST.format(**facts, user=getpass.getuser(), builds=builds(given)))
+        key = folder / ("user.pub" if broken == "wrong-key" else f"host_{name}.pub")
+        if broken != "unknown-key":
+            known.append(" ".join([at, *key.read_text().split()[:2]]))
+        facts |= {
+            "user": "nobody-here" if broken == "wrong-user" else getpass.getuser(),
+            "builds": "" if broken == "no-qemu" else builds(asked.qemu),
+            "timeout": 2 if broken == "silent" else 10,
+            "kind": asked.kind,
+        }
+        said.append(HOST.format(**facts))
     (folder / "known_hosts").write_text("\n".join(known) + "\n")
     print("\n".join(said) + "\n# ready", flush=True)
+
+
+SILENT = """\
+import socket, sys, time
+with socket.create_server((sys.argv[1], int(sys.argv[2]))):
+    time.sleep(600)
+"""
+"""Listens, and never says a word."""
+
+
+def listen(words: list[str], folder: Path, name: str, at: tuple[str, int]) -> None:
+    """Start what listens at an address, and wait until it does."""
+    with (folder / f"log_{name}").open("wb") as log:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    with (folder / "pids").open("a") as pids:
+        pids.write(f"{process.pid}\n")
+    deadline = time.monotonic() + START
+    while not answers(*at):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"sshd: {(folder / f'log_{name}').read_text().strip()}")
+        select.select([], [], [], 0.02)
 
 
 def serve(net: Net) -> None:
@@ -219,6 +268,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=("netns", "loopback"))
     parser.add_argument("--qemu", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--broken", choices=BROKEN, default="")
     asked = parser.parse_args()
     if SSHD is None:
         raise SystemExit("there is no sshd (package openssh-server)")
@@ -238,7 +288,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         net.make()
-        start(net, asked.kind, folder, mark, asked.qemu)
+        start(net, asked, folder, mark)
         serve(net)
     finally:
         watchdog.communicate()
