@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from landfall import keeper
 from landfall.clock import Bell
 from landfall.errors import HarnessError, UsageError
 from landfall.host import LocalHost
@@ -28,6 +31,16 @@ echo 'key = "keys/one"'
 echo '# ready'
 """
 UNTIL_THE_END = "cat >/dev/null; echo given back >back"
+RUNNER = """\
+import pathlib, sys, time
+from landfall.host import LocalHost
+from landfall.inventory import provider, reading
+inventory = reading.load(pathlib.Path(sys.argv[1]))
+with LocalHost(float(sys.argv[2])) as host, provider.provided(inventory, host):
+    print(host.mark, flush=True)
+    time.sleep(60)
+"""
+"""A run that lasts until it is killed."""
 BAD = [
     pytest.param("echo no machines >&2; exit 3", "status 3 .*no machines", id="ends"),
     pytest.param("exec /no/such", "made_by sh ended with status", id="no-program"),
@@ -165,3 +178,25 @@ def test_what_went_wrong_meanwhile_is_what_is_told(tmp_path: Path, warden: Local
         raise ZeroDivisionError
 
     assert (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize(("grace", "takes", "given"), [(SOON, 0.3, True), (0.0, 9, False)])
+def test_killed_run_gives_back_what_it_was_given(
+    tmp_path: Path,
+    grace: float,
+    takes: float,
+    given: bool,  # noqa: FBT001 - a value
+) -> None:
+    """A host that grants time lets the program of a killed run give back what it holds."""
+    made_by(tmp_path, LEASE + f"cat >/dev/null; sleep {takes}; echo given back >back")
+    words = [sys.executable, "-c", RUNNER, str(tmp_path / "inventory.toml"), str(grace)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        mark = runner.stdout.readline().strip()
+        runner.kill()
+
+    Bell().wait(
+        lambda: not list(keeper.marked(mark)), within=SOON, what="the end of its processes"
+    )
+
+    assert (tmp_path / "back").exists() is given
