@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from landfall.errors import UsageError
 from landfall.inventory import command
 from landfall.inventory.entry import LOCAL, Inventory
+from landfall.inventory.importing import ansible, tmt
 from landfall.inventory.reading import parse
 from landfall.inventory.written import Found, write
 
@@ -84,6 +86,15 @@ NONSENSE = [
     ("ssh", "Host *\n User u", r"file: no hosts in it"),
     ("ssh", "Host a\n Port no", r"file: Host a: Port no is not allowed"),
 ]
+WORDS = ["_meta", "hostvars", "all", "guests", "guest", "hosts", "children", "hostname", "role",
+         "name", "ansible_host", "ansible_port", "a"]  # fmt: skip
+SHAPES = st.recursive(
+    st.sampled_from([None, 1, True, "a", "b c", "22", "{{ x }}"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +199,23 @@ def test_what_cannot_be_imported_is_told_in_a_line(
     assert re.search(told, line)
     assert line.count("\n") == 1
     assert out == ""
+
+
+@given(SHAPES, st.sampled_from(["tmt", "ansible"]))
+def test_whatever_is_imported_is_taken_or_told(data: object, form: str) -> None:
+    """A file of any form is hosts, or refused by its name."""
+    find = {"tmt": tmt.find, "ansible": ansible.find}[form]
+    found = Found()
+
+    try:
+        find(json.dumps(data), "file", found)
+    except UsageError as error:
+        told = str(error)
+    else:
+        told = "file"
+        tomllib.loads(write(found))
+
+    assert "file" in told or "two hosts would be called" in told
 
 
 @given(st.text(max_size=12), st.text(max_size=12), st.text(min_size=1, max_size=12))

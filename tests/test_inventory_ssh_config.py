@@ -6,6 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from landfall.errors import UsageError
 from landfall.inventory.reading import alias, parse
@@ -29,6 +31,15 @@ Host beta
 Host *.example !not.example
     User everyone
 """
+KEYWORDS = [
+    "Host", "Match", "Port", "User", "HostName", "IdentityFile", "UserKnownHostsFile", "Include",
+    "ProxyJump", "ProxyCommand", "StrictHostKeyChecking", "CanonicalizeHostname", "x",
+]  # fmt: skip
+VALUES = [
+    "a", "*", "!a", "none", "22", "~/x", "~x", "all", "final all", "host a", "%h", "%%", "%z",
+    "a b", '"a', "'", "yes", "/", "", ".", "[a", "a,b:1",
+]  # fmt: skip
+LINES = st.tuples(st.sampled_from(KEYWORDS), st.sampled_from([" ", "="]), st.sampled_from(VALUES))
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +143,23 @@ def test_no_configuration_says_nothing(home: Path) -> None:
     (home / ".ssh/config").unlink()
 
     assert alias("alpha").hostname == "alpha"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(LINES.map("".join), max_size=5))
+@example(["Include /"])
+def test_whatever_it_says_is_taken_or_told(home: Path, lines: list[str]) -> None:
+    """Of any configuration, hosts come out or a line that names it."""
+    config = home / ".ssh/config"
+    config.write_text("\n".join(lines))
+
+    try:
+        for name in ["a", *Configuration(config).aliases()]:
+            Configuration(config).settings(name)
+    except UsageError as error:
+        told = str(error)
+    else:
+        told = str(config)
+
+    assert str(config) in told
+    assert "\n" not in told
