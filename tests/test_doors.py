@@ -25,6 +25,7 @@ NEVER = {
     "parting": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "host": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
+    "inventory": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "guest": (*OF_QEMU, "line", "oracles", "judgement", "plugin", "report"),
     "linux": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "packages": (*OF_QEMU, "guest", "linux", "host", "line", "oracles", "plugin", "report"),
