@@ -24,6 +24,8 @@ NEVER = {
     "piped": ("migration", "attempt", "wire", "oracles", "plugin", "report"),
     "parting": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "host": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "ssh": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "hosts": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "inventory": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "guest": (*OF_QEMU, "line", "oracles", "judgement", "plugin", "report"),

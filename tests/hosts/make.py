@@ -2,13 +2,12 @@
 """Makes two hosts, alpha and beta, for tests: real sshds, in network namespaces or on loopback.
 
 `python3 make.py netns|loopback [--qemu NAME=PATH] [--broken HOW]` prints an inventory and a line
-`# ready`; the hosts last until its standard input is closed. What it made is removed by a watchdog,
-which outlives it: also when it is killed nothing stays. Who logs in finds sh and coreutils in his
-PATH and nothing else. `--broken` makes beta wrong in one of the ways of `BROKEN`.
+`# ready`; the hosts last until its standard input is closed. What it made is removed by a
+watchdog, which outlives it: also when it is killed nothing stays. Who logs in finds sh and
+coreutils in his PATH and nothing else. `--broken` makes beta wrong in one of the ways of `BROKEN`.
 
 While it runs it takes a command a line, and answers `# ok` or `# refused WHY`: `down HOST` and
-`up HOST` pull and plug a host's cable, `drop HOST` loses all that is sent to it, in silence, and
-`pass HOST` loses nothing more.
+`up HOST` pull and plug a host's cable: what is sent is lost, and nobody is told.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ SetEnv HOME={folder}/home_{name} TMPDIR={folder}/tmp_{name} PATH={folder}/bin {m
 """
 """A home of its own: what the user's shell does when it starts is no part of a host."""
 COREUTILS = (
-    "cat", "chmod", "cp", "date", "dd", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mktemp", "mv",
-    "od", "printf", "readlink", "rm", "rmdir", "sha256sum", "sleep", "split", "stat", "tail", "tee",
-    "test", "timeout", "touch", "tr", "true", "uname", "wc",
+    "cat", "chmod", "cp", "date", "dd", "head", "id", "ln", "ls", "mkdir", "mkfifo", "mktemp",
+    "mv", "od", "printf", "readlink", "rm", "rmdir", "sha256sum", "sleep", "split", "stat", "tail",
+    "tee", "test", "timeout", "touch", "tr", "true", "uname", "wc",
 )  # fmt: skip
 BROKEN = ("unknown-key", "wrong-key", "wrong-user", "no-qemu", "refused", "silent")
 HOST = """\
@@ -112,9 +111,11 @@ class Namespaces(Net):
         self.unlink = f"ip link del lf{tag}; {spaces}"
 
     def space(self, name: str) -> str:
+        """Name a host's namespace."""
         return f"lf{self.tag}-{name}"
 
     def make(self) -> None:
+        """Make all of it."""
         bridge = f"lf{self.tag}"
         ip("link", "add", bridge, "type", "bridge")
         ip("addr", "add", f"{self.base}.1/24", "dev", bridge)
@@ -129,26 +130,22 @@ class Namespaces(Net):
             ip("-n", space, "link", "set", "eth0", "up")
 
     def cable(self, name: str) -> str:
+        """Name our end of a host's cable."""
         return f"lf{self.tag}{name[0]}"
 
     def inside(self, name: str) -> list[str]:
+        """What a command is started by, that it is in a host's place."""
         return ["ip", "netns", "exec", self.space(name)]
 
     def do(self, verb: str, name: str) -> None:
-        cable = self.cable(name)
-        match verb:
-            case "down" | "up":
-                ip("link", "set", cable, verb)
-            case "drop":
-                run("tc", "qdisc", "replace", "dev", cable, "root", "netem", "loss", "100%")
-            case "pass":
-                run("tc", "qdisc", "del", "dev", cable, "root")
-            case _:
-                raise SystemExit(f"no command {verb!r}")
+        """Do something to a host's link."""
+        if verb not in ("down", "up"):
+            raise SystemExit(f"no command {verb!r}")
+        ip("link", "set", self.cable(name), verb)
 
 
 def ip(*words: str) -> None:
-    """Run ip(8); it must succeed."""
+    """Run the program ip; it must succeed."""
     run("ip", *words)
 
 
@@ -172,11 +169,13 @@ def builds(given: list[str]) -> str:
 
 
 def free_port() -> int:
+    """Return a port that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as one:
         return int(one.getsockname()[1])
 
 
 def answers(address: str, port: int) -> bool:
+    """Whether somebody listens at an address."""
     with socket.socket() as one:
         one.settimeout(1.0)
         return one.connect_ex((address, port)) == 0
@@ -265,6 +264,7 @@ def serve(net: Net) -> None:
 
 
 def main() -> None:
+    """Make the hosts, and hold them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=("netns", "loopback"))
     parser.add_argument("--qemu", action="append", default=[], metavar="NAME=PATH")
