@@ -105,6 +105,7 @@ NO_TOML = [
     pytest.param("a = 1\na = 2", "file:2: no TOML: cannot overwrite a value", id="twice"),
     pytest.param('a = 1\nb = "', "file:2: no TOML: ", id="end"),
     pytest.param("[hosts.a\n", "file:1: no TOML: ", id="table"),
+    pytest.param(f"a = {'[' * 9999}", "file:1: arrays in arrays, too deep", id="deep"),
 ]
 VALUES = st.recursive(
     st.sampled_from([0, 1, 22, 1.5, True, "a", "/a", "a b", "", "strict"]),
@@ -219,6 +220,8 @@ def test_paths_start_in_the_inventorys_folder() -> None:
     assert entry.known_hosts == (Path.home() / "known",)
     assert entry.qemu == {"x": Path("/opt/q")}
     assert host('qemu.x = "build"').qemu == {"x": FOLDER / "build"}
+    assert host('ssh = "b"\nkey = "~root/k"').keys == (Path("~root/k").expanduser(),)
+    assert host('ssh = "b"\nkey = "~no.one/k"').keys == (FOLDER / "~no.one/k",)
 
 
 @pytest.mark.parametrize(("said", "tried"), [("", False), ("agent = true", True)])

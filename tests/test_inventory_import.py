@@ -63,15 +63,18 @@ ANSIBLE = {
             "db": {"ansible_port": "22", "ansible_user": "{{ lookup('env', 'USER') }}"},
             "here": {"ansible_connection": "local"},
             "far": {"ansible_host": "192.0.2.2", "ansible_ssh_common_args": "-J jump"},
+            "win": {"ansible_connection": "winrm"},
         }
     },
     "all": {"children": ["ungrouped", "lab", "rack1"]},
     "ungrouped": {"hosts": ["here", "unsaid"]},
     "lab": {"children": ["rack1", "lab"], "hosts": ["far"]},
     "rack1": {"hosts": ["web 1"]},
+    "two words": {"hosts": ["db"]},
 }
 NONSENSE = [
     ("tmt", "guests: [a", r"file:1: no YAML: "),
+    ("tmt", "[" * 9999, r"file: nested too deep; give the file that"),
     ("tmt", "a: 1", r"file: there is no table `guests` in it; give the file that \$TMT"),
     ("tmt", "guests: {a: 1}", r"file: guests.a is no table"),
     ("tmt", "guests: {a: {name: a}}", r"file: guests.a has no hostname"),
@@ -83,6 +86,7 @@ NONSENSE = [
     ("ansible", "[1]", r"file: \[1\] stands where a table should; give the output of"),
     ("ansible", '{"_meta": {"hostvars": {"a": 1}}}', r"file: 1 stands where a table should"),
     ("ansible", "{}", r"file: no hosts in it"),
+    ("ansible", "[" * 999999, r"file: nested too deep; give the output of"),
     ("ssh", "Host *\n User u", r"file: no hosts in it"),
     ("ssh", "Host a\n Port no", r"file: Host a: Port no is not allowed"),
 ]
@@ -165,14 +169,16 @@ def test_hosts_of_ansible_are_hosts(printed: pytest.CaptureFixture[str]) -> None
     made, told = imported("ansible", json.dumps(ANSIBLE), printed)
     web = made.entry("web-1")
 
-    assert list(made.hosts) == [LOCAL, "web-1", "db", "here", "far", "unsaid"]
+    assert list(made.hosts) == [LOCAL, "web-1", "db", "here", "far", "win", "unsaid"]
     assert (web.hostname, web.port, web.user) == ("192.0.2.1", 2222, "root")
     assert (web.keys, web.agent, web.labels) == ((Path("/keys/one"),), False, ("lab", "rack1"))
     assert (made.entry("db").ssh, made.entry("db").port, made.entry("db").user) == ("db", 22, None)
+    assert made.entry("db").labels == ("two-words",)
     assert made.entry("here").is_local
     assert made.entry("unsaid").ssh == "unsaid"
     assert "# not carried over: ansible_user\n[hosts.db]" in told
     assert "# not carried over: ansible_ssh_common_args\n[hosts.far]" in told
+    assert "# not carried over: ansible_connection\n[hosts.win]" in told
 
 
 def test_several_files_make_one_inventory(printed: pytest.CaptureFixture[str]) -> None:

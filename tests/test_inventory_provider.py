@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,7 @@ with LocalHost(float(sys.argv[2])) as host, provider.provided(inventory, host):
 """A run that lasts until it is killed."""
 BAD = [
     pytest.param("echo no machines >&2; exit 3", "status 3 .*no machines", id="ends"),
+    pytest.param(f"exec >&-; {UNTIL_THE_END}", "closed its output before", id="closed"),
     pytest.param("exec /no/such", "made_by sh ended with status", id="no-program"),
     pytest.param(f"echo '[hosts.a]'; {UNTIL_THE_END}", r"waited 0.5 s.*\[hosts.a\]", id="silent"),
 ]
@@ -118,6 +120,23 @@ def test_program_that_is_never_ready_is_told(
     with pytest.raises(HarnessError, match=told), provided(inventory, warden, SHORT, SOON):
         pass
 
+    assert warden.strays() == {}
+
+
+def test_program_that_was_never_ready_is_waited_for_no_longer(
+    tmp_path: Path, warden: LocalHost
+) -> None:
+    """A program that was given up has as long to end as any other, and is killed then."""
+    inventory = made_by(tmp_path, "echo held >&2; sleep 60")
+    began = time.monotonic()
+
+    with (
+        pytest.raises(HarnessError, match=r"waited 0.5 s.*held"),
+        provided(inventory, warden, SHORT, SHORT),
+    ):
+        pass
+
+    assert time.monotonic() - began < SOON
     assert warden.strays() == {}
 
 
