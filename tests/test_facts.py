@@ -138,6 +138,16 @@ def test_busybox() -> None:
     assert facts.kvm_trouble.endswith("No such device")
 
 
+@pytest.mark.parametrize(
+    ("said", "cpus"), [("64", 64), ("0", 1), ("0-63", 64), ("0-3,8,10-11", 7), ("all", None)]
+)
+def test_number_of_processors(said: str, cpus: int | None) -> None:
+    """Where there is no nproc, those that are online are counted."""
+    told = f"%%facts architecture\nx86_64\n\n%%facts processors\n{said}\n\n%%facts end\n"
+
+    assert probe(Recorded("alpha", told)).cpus == cpus
+
+
 def test_selectors_know_what_was_told() -> None:
     """What a selector may name is there with its type, and what was not told is not."""
     xeon, arm = facts_of("xeon").selectable(), facts_of("neoverse").selectable()
