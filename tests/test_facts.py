@@ -13,11 +13,13 @@ import pytest
 
 from landfall import program
 from landfall.errors import HarnessError
-from landfall.facts import Facts, describe, probe
+from landfall.facts import Facts, describe, differences, probe
 from landfall.facts.uses import COMMANDS, ESSENTIAL, USES
 from landfall.host import Completed, LocalHost
+from landfall.hosts import Wanted, opened
 
 MACHINES = Path(__file__).parent / "machines"
+TWO = Path(__file__).parent / "hosts" / "two-loopback.toml"
 ASKING = ("cat", "head", "id", "nproc", "od", "stat", "uname")
 """All that the question itself needs."""
 
@@ -222,6 +224,22 @@ def test_coreutils_are_enough(host: LocalHost, tmp_path: Path) -> None:
         name: getattr(free, name) for name in told
     }
     assert confined.commands == frozenset(ASKING)
+
+
+def test_host_behind_ssh(host: LocalHost) -> None:
+    """A host behind ssh, with sh and coreutils only, tells of the same machine the same."""
+    near = probe(host)
+    with opened(Wanted(inventory=str(TWO)), host) as pair:
+        far = probe(pair.source)
+
+    own = {"host", "commands", "temporary", "temporary_free", "memory_available", "bogomips"}
+    assert {k: v for k, v in far.plain().items() if k not in own} == {
+        k: v for k, v in near.plain().items() if k not in own
+    }
+    assert far.host == "alpha"
+    assert set(ESSENTIAL) <= far.commands
+    assert "python3" not in far.commands
+    assert differences(near, far) == ()
 
 
 def test_doctor_tells_what_is_missing() -> None:
