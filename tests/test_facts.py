@@ -24,8 +24,8 @@ ASKING = ("cat", "head", "id", "nproc", "od", "stat", "uname")
 """All that the question itself needs."""
 
 
-class Recorded:
-    """A host that answers as one once did."""
+class Told:
+    """A host that answers with a text; those in `machines/` are written after real ones."""
 
     def __init__(self, name: str, output: str, status: int = 0, errors: str = "") -> None:
         self.name = name
@@ -35,7 +35,7 @@ class Recorded:
     def run(
         self, argv: Sequence[str], _within: float, _cwd: Path | None = None, _stdin: str = ""
     ) -> Completed:
-        """Return what was recorded."""
+        """Return the answer."""
         self.asked.append(tuple(argv))
         return Completed(tuple(argv), *self._answer)
 
@@ -61,13 +61,13 @@ class Confined:
 
 
 def facts_of(machine: str) -> Facts:
-    """Return the facts of a machine whose answer was kept."""
-    return probe(Recorded(machine, (MACHINES / f"{machine}.txt").read_text()))
+    """Return the facts of a machine in `machines/`."""
+    return probe(Told(machine, (MACHINES / f"{machine}.txt").read_text()))
 
 
 def test_one_command_is_all_it_takes() -> None:
     """A host is asked once, in a shell's words, with the commands it is asked about."""
-    host = Recorded("xeon", (MACHINES / "xeon.txt").read_text())
+    host = Told("xeon", (MACHINES / "xeon.txt").read_text())
 
     probe(host, ["nc", "gpg"])
 
@@ -147,7 +147,7 @@ def test_number_of_processors(said: str, cpus: int | None) -> None:
     """Where there is no nproc, those that are online are counted."""
     told = f"%%facts architecture\nx86_64\n\n%%facts processors\n{said}\n\n%%facts end\n"
 
-    assert probe(Recorded("alpha", told)).cpus == cpus
+    assert probe(Told("alpha", told)).cpus == cpus
 
 
 def test_selectors_know_what_was_told() -> None:
@@ -181,7 +181,7 @@ def test_facts_are_json() -> None:
 def test_host_that_cannot_tell(answer: tuple[str, int, str], words: str) -> None:
     """A host whose answer is not whole is an error in one line that names it."""
     with pytest.raises(HarnessError, match="host alpha ") as raised:
-        probe(Recorded("alpha", *answer))
+        probe(Told("alpha", *answer))
 
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -193,7 +193,7 @@ def test_garbage_is_nothing_known(garbage: str) -> None:
     names = ("cpuinfo", "page", "memory", "distribution", "free", "nested", "uid", "processors")
     output = "".join(f"\n%%facts {name}\n{garbage}\n" for name in names)
 
-    facts = probe(Recorded("alpha", f"\n%%facts architecture\nx86_64\n{output}\n%%facts end\n"))
+    facts = probe(Told("alpha", f"\n%%facts architecture\nx86_64\n{output}\n%%facts end\n"))
 
     told = (facts.vendor, facts.page_size, facts.memory, facts.temporary_free, facts.nested)
     assert told == ("", None, None, None, None)
