@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from landfall.clock import Bell
-from tests.command import ROOT, qualify
+from tests.command import ROOT, command, qualify
 
 pytestmark = pytest.mark.qemu
 
@@ -180,3 +180,33 @@ def test_host_that_falls_silent_is_told_and_cleans_up(namespaces: Two) -> None:
         assert ended.status == 3, ended.output + ended.errors
         assert "broken" not in ended.verdicts.values()
         assert "host alpha" in ended.output, ended.output
+
+
+def test_doctor_tells_of_each_host(tmp_path: Path) -> None:
+    """One good host and one broken: each is told, with what to do, and the status says so."""
+    for two in made(tmp_path, "loopback", "--broken", "wrong-key"):
+        with command("-m", "landfall", "doctor", "--inventory", two.inventory) as doctor:
+            ended = doctor.ended()
+
+    lines = ended.output.splitlines()
+    assert ended.status == 4
+    assert any(line.startswith("ok  host alpha") for line in lines)
+    assert any("its clock" in line and "give or take" in line for line in lines)
+    assert any("alpha: gzip" in line and "not there" in line for line in lines)
+    [broken] = [line for line in lines if line.startswith("NO  host beta")]
+    assert "its host key is not the one in" in broken
+
+
+def test_host_is_chosen_by_what_it_is(loopback: Two) -> None:
+    """A selector finds a host by what it tells of itself; one that fits none is told why."""
+    words = ("--inventory", loopback.inventory, "--dst-host")
+    with qualify("-k", f"{PLAIN} and tcp", *words, "arch=x86_64,memory>=1") as run:
+        ended = run.ended()
+    with qualify("-k", PLAIN, *words, "memory>=99999999") as run:
+        refused = run.ended()
+
+    assert ended.status == 0, ended.output + ended.errors
+    assert ended.document["run"]["hosts"]["destination"]["name"] == "alpha"
+    assert refused.status == 4
+    [line] = [line for line in refused.errors.splitlines() if "ERROR" in line]
+    assert "no host is memory>=99999999: alpha: " in line
