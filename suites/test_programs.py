@@ -16,7 +16,6 @@ from __future__ import annotations
 import pytest
 
 from landfall.attempt import SLOW
-from landfall.children import strike
 from landfall.migration import MiB, migrate, refused, save, start_migration
 from landfall.piped import Packed, Piped, packed, piped
 from landfall.program import (
@@ -162,7 +161,7 @@ def test_guest_outlives_a_killed_program(source: VM, destination: VM, program: P
     migration = start_migration(source, to=destination, via=piped(program), bandwidth=SLOW)
     migration.wait_until_sent(MiB)
 
-    strike(source.process.pid)
+    source.kill_its_programs()
 
     assert migration.outcome().status == "failed"
     assert migration.outcome().error
@@ -178,7 +177,7 @@ def test_guest_outlives_a_program_killed_at_the_far_end(
     migration = start_migration(source, to=destination, via=piped(program), bandwidth=SLOW)
     migration.wait_until_sent(MiB)
 
-    strike(destination.process.pid)
+    destination.kill_its_programs()
 
     assert migration.outcome().status == "failed"
     assert source.owns_the_guest
