@@ -4,7 +4,8 @@
 `python3 make.py netns|loopback [--qemu NAME=PATH] [--broken HOW]` prints an inventory and a line
 `# ready`; the hosts last until its standard input is closed. What it made is removed by a
 watchdog, which outlives it: also when it is killed nothing stays. Who logs in finds sh and
-coreutils in his PATH and nothing else. `--broken` makes beta wrong in one of the ways of `BROKEN`.
+coreutils in his PATH and nothing else. `--with` adds programs to that; `--broken` makes
+beta wrong in one of the ways of `BROKEN`.
 
 While it runs it takes a command a line, and answers `# ok` or `# refused WHY`: `down HOST` and
 `up HOST` pull and plug a host's cable: what is sent is lost, and nobody is told.
@@ -181,20 +182,20 @@ def answers(address: str, port: int) -> bool:
         return one.connect_ex((address, port)) == 0
 
 
-def bare(folder: Path) -> None:
-    """Fill a folder with what a host must have."""
+def bare(folder: Path, more: list[str]) -> None:
+    """Fill a folder with what a host must have, and what else it shall have."""
     folder.mkdir()
-    for name in ("sh", *COREUTILS):
-        found = shutil.which(name)
+    for name in ("sh", *COREUTILS, *more):
+        found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
         if found is None:
-            raise SystemExit(f"there is no {name} (package coreutils)")
+            raise SystemExit(f"there is no {name}")
         (folder / name).symlink_to(found)
 
 
 def start(net: Net, asked: argparse.Namespace, folder: Path, mark: str) -> None:
     """Start both sshds and say where they are."""
     (folder / "shared").mkdir(mode=0o777)
-    bare(folder / "bin")
+    bare(folder / "bin", asked.more)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "user"))
     known = []
     said = ['source = "alpha"', 'destination = "beta"']
@@ -268,6 +269,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=("netns", "loopback"))
     parser.add_argument("--qemu", action="append", default=[], metavar="NAME=PATH")
+    parser.add_argument("--with", action="append", default=[], dest="more", metavar="PROGRAM")
     parser.add_argument("--broken", choices=BROKEN, default="")
     asked = parser.parse_args()
     if SSHD is None:
@@ -278,7 +280,7 @@ def main() -> None:
         PRIVSEP.mkdir(mode=0o755, exist_ok=True)
     tag = secrets.token_hex(3)
     mark = f"LANDFALL_HOSTS_{tag.upper()}"
-    folder = Path(tempfile.mkdtemp(prefix="landfall-hosts-"))
+    folder = Path(tempfile.mkdtemp(prefix="lfh-", dir="/tmp"))  # short: Unix sockets lie in it
     net = Namespaces(tag) if asked.kind == "netns" else Net(tag)
     script = WATCHDOG.format(mark=mark, folder=folder, unlink=net.unlink)
     watchdog = subprocess.Popen(
