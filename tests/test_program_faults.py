@@ -163,12 +163,12 @@ def test_life_that_parts_is_told_as_two() -> None:
     assert (before.status, undone.status, again.status) == ("", "", "running")
 
 
-def test_program_that_is_not_here_is_named() -> None:
+def test_program_that_is_not_here_is_named(host: LocalHost) -> None:
     """A program that is not installed makes a scenario unable, and names its package."""
     lacking = replace(GZIP, needs=(Need("no-such-program", "no-such-package"),))
 
     with pytest.raises(Missing, match=r"no-such-program .*package no-such-package"):
-        piped(lacking).require(None)  # type: ignore[arg-type]
+        piped(lacking).program.require(host)
 
 
 def test_keys_that_cannot_be_made_are_not_held_against_qemu(host: LocalHost) -> None:
