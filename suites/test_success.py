@@ -13,7 +13,19 @@ from __future__ import annotations
 import pytest
 
 from landfall.migration import carry, migrate
-from landfall.transport import EXEC, FD, FILE, LIVE, STORED, TCP, UNIX, Live, Stored, Transport
+from landfall.transport import (
+    EXEC,
+    FD,
+    FILE,
+    LIVE,
+    STORED,
+    TCP,
+    TCP_IPV6,
+    UNIX,
+    Live,
+    Stored,
+    Transport,
+)
 from landfall.vm import VM
 
 AVX = "SandyBridge,-tsc-deadline,-x2apic"
@@ -21,6 +33,7 @@ AVX = "SandyBridge,-tsc-deadline,-x2apic"
 SMOKE = [
     pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
     pytest.param(EXEC, id="exec", marks=pytest.mark.smoke),
+    pytest.param(TCP_IPV6, id="tcp-ipv6"),
     pytest.param(UNIX, id="unix"),
     pytest.param(FD, id="fd"),
 ]

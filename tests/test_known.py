@@ -43,7 +43,19 @@ HERE = LocalHost()
 def build(version: str) -> QemuBuild:
     """Return a build that says it is of a version."""
     nothing: frozenset[str] = frozenset()
-    return QemuBuild(version, "/qemu", version, "", {}, nothing, nothing, nothing, False, HERE)  # noqa: FBT003
+    return QemuBuild(
+        version,
+        "/qemu",
+        version,
+        package="",
+        machines={},
+        capabilities=nothing,
+        parameters=nothing,
+        transports=nothing,
+        commands=nothing,
+        incoming_exit_on_error=False,
+        host=HERE,
+    )
 
 
 GUILTY, SOUND = build("7.2.22"), build("10.0.2")
