@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from landfall import fetch, guest
+from landfall import accel, fetch, guest
 from landfall.build import QemuBuild, find, probe
 from landfall.errors import Missing
 from landfall.guest import Guest, cache_folder
@@ -60,6 +60,15 @@ def linux(host: LocalHost) -> Guest:
         return guest.load("linux-64", ROOT / "guests", host)
     except Missing as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def no_kvm(build: QemuBuild, pulse: Guest, host: LocalHost, reactor: Reactor) -> str:
+    """Why KVM runs no guests here."""
+    chosen = accel.choose("auto", (build,), pulse, host, reactor)
+    if chosen.name == "kvm":
+        pytest.skip("KVM runs guests here")
+    return chosen.reason
 
 
 @pytest.fixture

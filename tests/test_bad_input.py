@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from landfall import accel
-from landfall.build import SYSTEM_BINARIES, QemuBuild
-from landfall.guest import Guest
-from landfall.host import LocalHost
-from landfall.reactor import Reactor
+from landfall.build import SYSTEM_BINARIES
 from tests.command import Command, Ended, command, qualify
 
 USAGE = 4
@@ -52,15 +48,6 @@ NO_COMMAND = [
 needs_qemu = pytest.mark.skipif(
     not any(map(shutil.which, SYSTEM_BINARIES)), reason="no QEMU of the machine's own"
 )
-
-
-@pytest.fixture
-def no_kvm(build: QemuBuild, pulse: Guest, host: LocalHost, reactor: Reactor) -> str:
-    """Why KVM runs no guests here."""
-    chosen = accel.choose("auto", build, pulse, host, reactor)
-    if chosen.name == "kvm":
-        pytest.skip("KVM runs guests here")
-    return chosen.reason
 
 
 def expect_one_line(ended: Ended, words: list[str]) -> None:

@@ -144,6 +144,18 @@ def test_host_that_cannot_be_used_is_told(tmp_path: Path, broken: str, told: str
         assert two.remains("alpha") == []
 
 
+def test_kvm_that_a_host_has_not_is_told(loopback: Two, no_kvm: str) -> None:
+    """KVM asked for where a host's runs no guest is one line that names the host."""
+    words = ("--accel", "kvm", "--inventory", loopback.inventory)
+    with qualify("-k", PLAIN, *words) as run:
+        ended = run.ended()
+
+    assert ended.status == 4
+    [line] = [line for line in ended.errors.splitlines() if "ERROR" in line]
+    assert "--accel kvm: /dev/kvm on host alpha " in line
+    assert no_kvm.removeprefix("/dev/kvm ") in line
+
+
 def test_nothing_is_left_of_a_killed_run(loopback: Two) -> None:
     """A runner that is killed with SIGKILL leaves nothing on either host within 10 s."""
     with qualify(*LONG, "--inventory", loopback.inventory) as run:
