@@ -23,6 +23,7 @@ from landfall.faults.outage import (
     LINK_DOWN,
     OUTAGES,
     STREAM_LOST,
+    await_last_attempt,
     end_in_vain,
     end_too_late,
     outlast,
@@ -33,8 +34,6 @@ from landfall.migration import MiB, expect, migrate, start_migration
 from landfall.refusal import refusal_to_wait
 from landfall.transport import TCP
 from landfall.vm import VM
-
-pytestmark = pytest.mark.fault
 
 PHASES = (SET_UP, FIRST_PASS, LATER_PASS, PRE_SWITCHOVER)
 TELLING = {
@@ -82,6 +81,7 @@ def test_guest_arrives_when_the_link_is_back(
     assert destination.owns_the_guest
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(("outage", "phase"), met((ANSWERS_LOST, PRE_SWITCHOVER)))
 def test_guest_continues_when_the_link_stays_away(
     cable: Cable, source: VM, destination: VM, outage: Fault, phase: Phase
@@ -95,12 +95,14 @@ def test_guest_continues_when_the_link_stays_away(
     assert source.owns_the_guest
 
     source.verify_memory()
+    await_last_attempt(source)
     fresh = source.ready_twin(build=destination.build)
     assert migrate(source, to=fresh, via=TCP).status == "completed"
     assert fresh.owns_the_guest
 
 
 @pytest.mark.full
+@pytest.mark.fault
 @pytest.mark.parametrize("phase", [FIRST_PASS, LATER_PASS], ids=str)
 @pytest.mark.parametrize("outage", OUTAGES, ids=str)
 def test_destination_ends_when_the_link_is_back(
@@ -116,6 +118,7 @@ def test_destination_ends_when_the_link_is_back(
 
 
 @pytest.mark.full
+@pytest.mark.fault
 @pytest.mark.parametrize("outage", OUTAGES, ids=str)
 def test_two_copies_are_seen_when_the_link_is_back(
     cable: Cable, source: VM, destination: VM, outage: Fault
