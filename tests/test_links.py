@@ -20,6 +20,7 @@ from landfall.inventory.entry import Inventory
 from landfall.inventory.provider import provided
 from landfall.inventory.reading import load, parse
 from landfall.links import NO_LINKS, Links
+from tests.command import ROOT, qualify
 
 HOSTS = Path(__file__).parent / "hosts"
 NETNS = HOSTS / "two-netns.toml"
@@ -235,3 +236,18 @@ def test_unknown_verb_is_refused(tmp_path: Path) -> None:
 def _lab(folder: Path) -> Inventory:
     (folder / "lab.sh").write_text(LAB)
     return parse('made_by = ["sh", "lab.sh"]\n', "inventory.toml", folder)
+
+
+@pytest.mark.qemu
+def test_link_that_is_not_broken_accuses_nobody(tmp_path: Path) -> None:
+    """A lab that says that a link is broken, and it is not, makes an error and no conviction."""
+    inventory = tmp_path / "inventory.toml"
+    inventory.write_text(f'made_by = ["{sys.executable}", "{HOSTS / "lying.py"}"]\n')
+    words = (str(ROOT / "suites" / "test_links.py"), "-k", "is_back and stream-lost-pre")
+
+    with qualify(*words, "--inventory", str(inventory), profile="default") as run:
+        ended = run.ended()
+
+    assert ended.status == 3, ended.output + ended.errors
+    [reason] = [one["reason"] for one in ended.scenarios]
+    assert reason == "the link is not broken: stream-lost was asked for, and streams pass"
