@@ -120,6 +120,20 @@ def test_destination_ends_when_the_link_is_back(
 @pytest.mark.full
 @pytest.mark.fault
 @pytest.mark.parametrize("outage", OUTAGES, ids=str)
+def test_attempt_that_was_cancelled_does_not_begin(
+    cable: Cable, source: VM, destination: VM, outage: Fault
+) -> None:
+    """A connection that comes about after the attempt was cancelled is not made use of."""
+    migration = end_in_vain(source, destination, outage, SET_UP, cable)
+    cable.heal()
+
+    assert migration.outcome().status in IN_VAIN[SET_UP].statuses
+    assert source.owns_the_guest
+
+
+@pytest.mark.full
+@pytest.mark.fault
+@pytest.mark.parametrize("outage", OUTAGES, ids=str)
 def test_two_copies_are_seen_when_the_link_is_back(
     cable: Cable, source: VM, destination: VM, outage: Fault
 ) -> None:
