@@ -99,6 +99,11 @@ class Command:
         document = json.loads(results.read_text()) if results.exists() else None
         return Ended(status, output, errors, document)
 
+    @property
+    def output(self) -> str:
+        """What it has said so far."""
+        return (self._base / "output").read_text()
+
     def run_for(self, seconds: float) -> None:
         """Let it run for some seconds, or to its end; raises AssertionError when it fails."""
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -26,6 +26,7 @@ NEVER = {
     "host": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "ssh": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "hosts": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "links": (*OF_QEMU, "guest", "line", "ssh", "inventory", "oracles", "plugin", "report"),
     "facts": (*OF_QEMU, "guest", "line", "ssh", "oracles", "judgement", "plugin", "report"),
     "clock_offset": (*OF_QEMU, "guest", "line", "host", "ssh", "oracles", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),

@@ -25,6 +25,7 @@ SOON = 10.0
 TOLD = 12.0
 """Seconds in which a test may wait for that, and to see that it took no longer."""
 PLAIN = "continues_on_the_destination and (tcp or exec)"
+ONE = (str(ROOT / "suites" / "test_success.py"), "-k", "continues_on_the_destination and tcp")
 LONG = (str(ROOT / "suites" / "test_success.py"), "-k", PLAIN, "--loop", "100")
 """A run that does not end by itself before something is done to it."""
 
@@ -192,6 +193,49 @@ def test_host_that_falls_silent_is_told_and_cleans_up(namespaces: Two) -> None:
         assert ended.status == 3, ended.output + ended.errors
         assert "broken" not in ended.verdicts.values()
         assert "host alpha" in ended.output, ended.output
+
+
+def test_lost_host_comes_back(namespaces: Two) -> None:
+    """A host that was lost and answers again has its next scenario kept, on a new connection."""
+    with qualify(*ONE, "--loop", "12", "--inventory", namespaces.inventory) as run:
+        await_that(lambda: " kept " in run.output, "a scenario", lambda: run.output)
+
+        namespaces.do("down beta ssh")
+        begun = time.monotonic()
+        await_that(
+            lambda: not namespaces.remains("beta"),
+            "all to be gone",
+            lambda: namespaces.remains("beta"),
+        )
+        assert time.monotonic() - begun < SOON
+        namespaces.do("up beta ssh")
+
+        ended = run.ended()
+    verdicts = [one["verdict"] for one in ended.scenarios]
+    reasons = [one["reason"] for one in ended.scenarios if one["verdict"] == "error"]
+    assert ended.status == 3, ended.output + ended.errors
+    assert set(verdicts) == {"kept", "error"}, reasons
+    assert verdicts[-1] == "kept"
+    assert len(reasons) <= 2
+    assert all("host beta" in reason and "\n" not in reason for reason in reasons), reasons
+    assert namespaces.remains("beta") == []
+
+
+def test_host_that_is_gone_for_good_fails_fast(namespaces: Two) -> None:
+    """A host that does not come back is waited for three times, and every later scenario fails."""
+    inventory = Path(namespaces.inventory)
+    inventory.write_text(inventory.read_text().replace("timeout = 10", "timeout = 1"))
+    with qualify(*ONE, "--loop", "40", "--inventory", namespaces.inventory) as run:
+        await_that(lambda: " kept " in run.output, "a scenario", lambda: run.output)
+
+        namespaces.do("down alpha ssh")
+
+        ended = run.ended()
+    lost = [one for one in ended.scenarios if one["verdict"] != "kept"]
+    assert {one["verdict"] for one in lost} == {"error"}
+    assert len(lost) > len(("the struck one", "the first", "the second", "the third"))
+    assert all("host alpha" in one["reason"] for one in lost)
+    assert "is not waited for any more" in lost[-1]["reason"]
 
 
 def test_doctor_tells_of_each_host(tmp_path: Path) -> None:

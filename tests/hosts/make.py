@@ -7,8 +7,10 @@ watchdog, which outlives it: also when it is killed nothing stays. Who logs in f
 coreutils in his PATH and nothing else. `--with` adds programs to that; `--broken` makes
 beta wrong in one of the ways of `BROKEN`.
 
-While it runs it takes a command a line, and answers `# ok` or `# refused WHY`: `down HOST` and
-`up HOST` pull and plug a host's cable: what is sent is lost, and nobody is told.
+While it runs it takes a command a line, `VERB HOST LINK [ARGUMENT]`, and answers `# ok` or
+`# refused WHY`. LINK is `ssh`, `migration` or `all`, which may be left out: `down` and `up` pull
+and plug a cable, `drop-to` and `drop-from` lose what goes one way, `throttle` passes so many bytes
+a second, `heal` undoes all of it. What is lost is lost in silence: nobody is told.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
-import random
 import secrets
 import select
 import shutil
@@ -28,7 +29,9 @@ import tempfile
 import time
 from pathlib import Path
 
-NAMES = ("alpha", "beta")
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from tests.hosts.wiring import NAMES, Namespaces, Net, run
+
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 PRIVSEP = Path("/run/sshd")
 START = 10.0
@@ -61,7 +64,7 @@ user = "{user}"
 connect_timeout = {timeout}
 key = "{folder}/user"
 known_hosts = "{folder}/known_hosts"
-address = "{address}"
+address = "{streams}"
 shared = "{folder}/shared"
 labels = ["{kind}"]
 qemu = {{ {builds} }}
@@ -79,82 +82,6 @@ kill -KILL $(cat {folder}/pids)
 rm -rf {folder}
 """
 """An sshd's environment cannot be read: it writes its title there. So its number is kept."""
-
-
-class Net:
-    """The places that the hosts are in: here, names for the root namespace's own."""
-
-    def __init__(self, tag: str) -> None:
-        self.unlink = ":"
-        self.addresses = dict.fromkeys(NAMES, "127.0.0.1")
-
-    def make(self) -> None:
-        """Nothing is to be made."""
-
-    def inside(self, _name: str) -> list[str]:
-        """What a command is started by, that it is in a host's place."""
-        return []
-
-    def do(self, _verb: str, _name: str) -> None:
-        """Do something to a host's link."""
-        raise SystemExit("the loopback interface has no cable")
-
-
-class Namespaces(Net):
-    """A network namespace for each, a bridge in the root namespace, a cable to each."""
-
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-        third = random.SystemRandom().randrange(1, 255)
-        self.base = f"10.213.{third}"
-        self.addresses = {name: f"{self.base}.{n}" for n, name in enumerate(NAMES, 2)}
-        spaces = " ".join(f"ip netns del {self.space(name)};" for name in NAMES)
-        self.unlink = f"ip link del lf{tag}; {spaces}"
-
-    def space(self, name: str) -> str:
-        """Name a host's namespace."""
-        return f"lf{self.tag}-{name}"
-
-    def make(self) -> None:
-        """Make all of it."""
-        bridge = f"lf{self.tag}"
-        ip("link", "add", bridge, "type", "bridge")
-        ip("addr", "add", f"{self.base}.1/24", "dev", bridge)
-        ip("link", "set", bridge, "up")
-        for name in NAMES:
-            space, cable = self.space(name), self.cable(name)
-            ip("netns", "add", space)
-            ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
-            ip("link", "set", cable, "master", bridge, "up")
-            ip("-n", space, "addr", "add", f"{self.addresses[name]}/24", "dev", "eth0")
-            ip("-n", space, "link", "set", "lo", "up")
-            ip("-n", space, "link", "set", "eth0", "up")
-
-    def cable(self, name: str) -> str:
-        """Name our end of a host's cable."""
-        return f"lf{self.tag}{name[0]}"
-
-    def inside(self, name: str) -> list[str]:
-        """What a command is started by, that it is in a host's place."""
-        return ["ip", "netns", "exec", self.space(name)]
-
-    def do(self, verb: str, name: str) -> None:
-        """Do something to a host's link."""
-        if verb not in ("down", "up"):
-            raise SystemExit(f"no command {verb!r}")
-        ip("link", "set", self.cable(name), verb)
-
-
-def ip(*words: str) -> None:
-    """Run the program ip; it must succeed."""
-    run("ip", *words)
-
-
-def run(*words: str) -> None:
-    """Run a command that must succeed."""
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(words)}: {done.stderr.strip()}")
 
 
 def builds(given: list[str]) -> str:
@@ -199,6 +126,7 @@ def start(net: Net, asked: argparse.Namespace, folder: Path, mark: str) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "user"))
     known = []
     said = ['source = "alpha"', 'destination = "beta"']
+    said += [f"links = {list(net.verbs)}"] if net.verbs else []
     for name in NAMES:
         broken = asked.broken if name == NAMES[-1] else ""
         for what in ("home", "tmp"):
@@ -207,6 +135,7 @@ def start(net: Net, asked: argparse.Namespace, folder: Path, mark: str) -> None:
         address = net.addresses[name]
         port = 22 if isinstance(net, Namespaces) else free_port()
         facts = {"name": name, "address": address, "port": port, "folder": folder}
+        facts["streams"] = net.streams[name]
         config = folder / f"sshd_{name}"
         config.write_text(CONFIG.format(**facts, mark=mark))
         words = [*net.inside(name), str(SSHD), "-D", "-e", "-f", str(config)]
@@ -256,9 +185,9 @@ def serve(net: Net) -> None:
     """Do what is asked for until standard input ends."""
     for line in sys.stdin:
         try:
-            verb, name = line.split()
-            net.do(verb, name)
-        except (ValueError, SystemExit) as error:
+            verb, name, *more = line.split()
+            net.do(verb, name, *more)
+        except (ValueError, TypeError, SystemExit) as error:
             print(f"# refused {error}", flush=True)
         else:
             print("# ok", flush=True)
@@ -281,7 +210,7 @@ def main() -> None:
     tag = secrets.token_hex(3)
     mark = f"LANDFALL_HOSTS_{tag.upper()}"
     folder = Path(tempfile.mkdtemp(prefix="lfh-", dir="/tmp"))  # short: Unix sockets lie in it
-    net = Namespaces(tag) if asked.kind == "netns" else Net(tag)
+    net = Namespaces(tag) if asked.kind == "netns" else Net()
     script = WATCHDOG.format(mark=mark, folder=folder, unlink=net.unlink)
     watchdog = subprocess.Popen(
         ["/bin/sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
