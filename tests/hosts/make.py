@@ -65,6 +65,7 @@ connect_timeout = {timeout}
 key = "{folder}/user"
 known_hosts = "{folder}/known_hosts"
 address = "{streams}"
+address6 = "{streams6}"
 shared = "{folder}/shared"
 labels = ["{kind}"]
 qemu = {{ {builds} }}
@@ -135,7 +136,7 @@ def start(net: Net, asked: argparse.Namespace, folder: Path, mark: str) -> None:
         address = net.addresses[name]
         port = 22 if isinstance(net, Namespaces) else free_port()
         facts = {"name": name, "address": address, "port": port, "folder": folder}
-        facts["streams"] = net.streams[name]
+        facts |= {"streams": net.streams[name], "streams6": net.streams6[name]}
         config = folder / f"sshd_{name}"
         config.write_text(CONFIG.format(**facts, mark=mark))
         words = [*net.inside(name), str(SSHD), "-D", "-e", "-f", str(config)]

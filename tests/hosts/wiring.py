@@ -35,6 +35,8 @@ class Net:
         """Where ssh reaches a host."""
         self.streams = self.addresses
         """Where migration streams reach it."""
+        self.streams6 = dict.fromkeys(NAMES, "::1")
+        """The same by IPv6."""
 
     def make(self) -> None:
         """Nothing is to be made."""
@@ -60,6 +62,8 @@ class Namespaces(Net):
         self.addresses, self.streams = (
             {name: f"{self.bases[link]}.{n}" for n, name in enumerate(NAMES, 2)} for link in LINKS
         )
+        self.base6 = f"fd{tag[:2]}:{tag[2:6]}:"
+        self.streams6 = {name: f"{self.base6}:{n}" for n, name in enumerate(NAMES, 2)}
         bridges = [self.trunk(link) for link in LINKS]
         for cable in self.cables:
             bridges += [f"{cable}u", f"{cable}b"]
@@ -89,6 +93,7 @@ class Namespaces(Net):
             ip("link", "add", self.trunk(link), "type", "bridge")
             ip("addr", "add", f"{self.bases[link]}.1/24", "dev", self.trunk(link))
             ip("link", "set", self.trunk(link), "up")
+        ip("-6", "addr", "add", f"{self.base6}:1/64", "dev", self.trunk(LINKS[1]), "nodad")
         for name in NAMES:
             ip("netns", "add", self.space(name))
             ip("-n", self.space(name), "link", "set", "lo", "up")
@@ -107,6 +112,8 @@ class Namespaces(Net):
         ip("link", "set", f"{cable}v", "master", self.trunk(link), "up")
         ip("link", "set", f"{cable}b", "up")
         ip("-n", space, "addr", "add", f"{base}.{number}/24", "dev", inside)
+        if link == LINKS[1]:
+            ip("-n", space, "addr", "add", f"{self.base6}:{number}/64", "dev", inside, "nodad")
         ip("-n", space, "link", "set", inside, "up")
 
     def inside(self, name: str) -> list[str]:
