@@ -60,11 +60,12 @@ class Namespaces(Net):
         self.addresses, self.streams = (
             {name: f"{self.bases[link]}.{n}" for n, name in enumerate(NAMES, 2)} for link in LINKS
         )
-        bridges = [self.trunk(link) for link in LINKS]
+        devices = [self.trunk(link) for link in LINKS]
         for cable in self.cables:
-            bridges += [f"{cable}u", f"{cable}b"]
+            # The cable too: a namespace lasts as long as a connection that is being given up.
+            devices += [cable, f"{cable}u", f"{cable}b"]
         spaces = [f"ip netns del {self.space(name)}" for name in NAMES]
-        self.unlink = "\n".join([*spaces, *(f"ip link del {one}" for one in bridges)])
+        self.unlink = "\n".join([*spaces, *(f"ip link del {one}" for one in devices)])
 
     @property
     def cables(self) -> list[str]:
