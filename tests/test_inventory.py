@@ -25,7 +25,7 @@ from landfall.inventory.written import document
 FOLDER = Path("/inventories")
 WHOLE = (
     "ssh", "port", "user", "key", "agent", "known_hosts", "host_keys", "proxy_command", "address",
-    "address6", "qemu", "memory", "pairs", "labels", "shared", "connect_timeout",
+    "address6", "qemu", "memory", "pairs", "leases", "labels", "shared", "connect_timeout",
 )  # fmt: skip
 """Every key that a host may have."""
 MANY = """\

@@ -67,6 +67,7 @@ known_hosts = "{folder}/known_hosts"
 address = "{streams}"
 address6 = "{streams6}"
 shared = "{folder}/shared"
+leases = "{folder}/leases_{name}"
 labels = ["{kind}"]
 qemu = {{ {builds} }}
 """

@@ -64,11 +64,12 @@ class Namespaces(Net):
         )
         self.base6 = f"fd{tag[:2]}:{tag[2:6]}:"
         self.streams6 = {name: f"{self.base6}:{n}" for n, name in enumerate(NAMES, 2)}
-        bridges = [self.trunk(link) for link in LINKS]
+        devices = [self.trunk(link) for link in LINKS]
         for cable in self.cables:
-            bridges += [f"{cable}u", f"{cable}b"]
+            # The cable too: a namespace lasts as long as a connection that is being given up.
+            devices += [cable, f"{cable}u", f"{cable}b"]
         spaces = [f"ip netns del {self.space(name)}" for name in NAMES]
-        self.unlink = "\n".join([*spaces, *(f"ip link del {one}" for one in bridges)])
+        self.unlink = "\n".join([*spaces, *(f"ip link del {one}" for one in devices)])
 
     @property
     def cables(self) -> list[str]:
