@@ -16,8 +16,7 @@ from landfall.clock import Bell
 from landfall.errors import HarnessError, HostLost, Missing
 from landfall.host import LocalHost
 from landfall.hosts import Wanted, opened
-from landfall.ssh import Login, SshHost
-from landfall.ssh.comeback import Comeback
+from landfall.ssh import SshHost
 
 TWO = Path(__file__).parent / "hosts" / "two-loopback.toml"
 SOON = 10.0
@@ -225,17 +224,3 @@ def test_all_hangs_on_the_lifeline(runner: LocalHost, tmp_path: Path) -> None:
         assert time.monotonic() - begun < SOON
         with pytest.raises(HostLost, match="alpha"):
             host.run(["true"], SOON)
-
-
-def test_host_that_fails_three_times_is_set_aside() -> None:
-    """A host that is lost again and again is set aside, though it answers each time."""
-    connected: list[str] = []
-    login = Login("alpha", "192.0.2.1")
-    comeback = Comeback(login, lambda: connected.append("again"))
-
-    for _ in range(2):
-        comeback.connect(HostLost("host alpha is gone"))
-    with pytest.raises(HostLost, match="alpha is gone; it is set aside: it failed 3 times"):
-        comeback.connect(HostLost("host alpha is gone"))
-
-    assert connected == ["again", "again"]

@@ -242,7 +242,10 @@ def test_host_that_is_gone_for_good_fails_fast(namespaces: Two) -> None:
     assert {one["verdict"] for one in lost} == {"error"}
     assert len(lost) > len(("the struck one", "the first", "the second", "the third"))
     assert all("host alpha" in one["reason"] for one in lost)
-    assert "it is set aside: it failed 3 times in this run" in lost[-1]["reason"]
+    assert "alpha is set aside: it failed three times; the last: " in lost[-1]["reason"]
+    [told] = ended.document["run"]["set_aside"]
+    assert told.startswith("host alpha is set aside")
+    assert "Hosts set aside (1)" in ended.output
 
 
 def test_doctor_tells_of_each_host(tmp_path: Path) -> None:
