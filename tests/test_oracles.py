@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from landfall.blackout import between
 from landfall.history import Comparison, History, Side
 from landfall.line import Heard
 from landfall.oracles import ORACLES, Oracle, contract, cpu, host, memory, ownership, time
@@ -80,6 +81,37 @@ def test_both_sides_running_breaks_ownership() -> None:
 
     assert finding.verdict is Verdict.BROKEN
     assert "ran on the source and on the destination: statement 0x29" in told(finding)
+
+
+@pytest.mark.parametrize(
+    ("off", "together"), [(0.05, True), (2.0, False)], ids=["better", "worse"]
+)
+def test_clocks_that_may_be_off_convict_nobody_of_running_twice(
+    off: float, *, together: bool
+) -> None:
+    """Two sides ran together only if that is so wherever their clocks may be."""
+    healthy = life.moved()
+    source = (*healthy.sides[0].heard, *life.beats(41, 3, at=1.2, guest_time=1.0))
+    history = life.with_source(healthy, heard=source, uncertainty=off)
+
+    [repeated] = history.repeated()
+
+    assert repeated.together is together
+
+
+def test_blackout_says_how_far_the_clocks_may_be_apart() -> None:
+    """The uncertainty of two hosts' clocks is the blackout's as well."""
+    here, there = (
+        life.beats(1, 5, at=1.0, guest_time=0.0),
+        life.beats(6, 5, at=1.5, guest_time=0.2),
+    )
+
+    near, far = between(here, there), between(here, there, 0.004)
+
+    assert near is not None
+    assert far is not None
+    assert far.seconds == near.seconds
+    assert far.uncertainty == pytest.approx(near.uncertainty + 0.004)
 
 
 def test_lost_statement_breaks_ownership() -> None:
