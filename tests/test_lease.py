@@ -168,6 +168,79 @@ def test_lease_of_a_process_that_began_later_is_not_its_forebears(
     assert list(folder.iterdir()) == []
 
 
+def taken(words: list[str], verb: str, folder: Path, *more: str) -> bool:
+    """Whether the ledger's script grants a lease."""
+    process = script(words, verb, folder, *more)
+    process.communicate(timeout=SOON)
+    return process.returncode == 0
+
+
+@pytest.mark.parametrize("words", shells())
+def test_holder_that_is_not_there_holds_nothing(words: list[str], folder: Path) -> None:
+    """No lease is had in the name of a process that has ended, and none stays."""
+    with subprocess.Popen(["true"]) as gone:
+        pass
+
+    taking = script(words, "take", folder, f"{gone.pid}.100.1.ghost", "1000", "1", "1")
+    said, errors = taking.communicate()
+
+    assert (taking.returncode, said) == (3, "")
+    assert f"process {gone.pid}, which the lease hangs on, is not there" in errors
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", shells())
+def test_holder_that_nobody_reaps_holds_nothing(words: list[str], folder: Path) -> None:
+    """A dead process whose parent has not looked yet holds nothing."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as holder:
+        assert taken(words, "take", folder, f"{holder.pid}.1.1.x", "0", "1", "1")
+        assert holder.stdin is not None
+        holder.stdin.close()
+        os.waitid(os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT)
+
+        taking = script(words, "take", folder, f"{os.getpid()}.1.1.us", "0", "1", "1")
+
+        assert taking.communicate() == ("", "")
+        assert taking.returncode == 0
+
+
+@pytest.mark.parametrize("words", shells())
+def test_lease_that_was_removed_is_not_granted(words: list[str], folder: Path) -> None:
+    """Whose place in the queue somebody removed is told so, and has nothing."""
+    first, second = f"{os.getpid()}.900.1.first", f"{os.getpid()}.900.2.second"
+    assert taken(words, "take", folder, first, "1000", "1", "1")
+    waiting = script(words, "take", folder, second, "1000", "1", "60")
+    Bell().wait(lambda: list(folder.glob("*.second")), within=SOON, what="the second in the queue")
+
+    next(folder.glob("*.second")).unlink()
+
+    assert "second was removed from " in waiting.communicate(timeout=SOON)[1]
+    assert waiting.returncode == 3
+
+
+@pytest.mark.parametrize("words", shells())
+def test_holder_may_be_called_anything(words: list[str], folder: Path) -> None:
+    """A living holder is believed whatever its name looks like in /proc."""
+    code = (
+        "import sys; open('/proc/self/comm', 'w').write('a) Z (b\\n1'); print(); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.read(1)
+        assert taken(words, "take", folder, f"{holder.pid}.1.1.x", "0", "1", "1")
+
+        assert script(words, "tell", folder).communicate()[0] == f"1 {holder.pid} x\n"
+
+
+def test_nobody_removes_what_is_anothers(ledger: Open, folder: Path) -> None:
+    """The folder is everybody's, and its sticky bit keeps each user's leases."""
+    assert ledger().in_use() == []
+
+    assert folder.stat().st_mode & 0o7777 == 0o1777
+
+
 RACER = """
 n=0
 while [ $n -lt {rounds} ]; do
