@@ -209,6 +209,7 @@ def test_source_keeps_its_disk_when_the_copy_is_lost(source: VM, destination: VM
     destination.kill()
     write_more(source, ROUND)
     assert mirror.await_its_end()
+    mirror.give_up()
 
     fresh = source.ready_twin()
     assert start_moving(source, to=fresh, via=TCP).outcome().status == "completed"
