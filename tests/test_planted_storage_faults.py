@@ -143,6 +143,7 @@ def test_export_that_is_gone_is_seen(rig: Rig, broken: Broken) -> None:
     """Requests that nobody answers, as the server of NFS is gone, are held against the disk."""
     source, destination, image = rig(NFS)
     migrate(source, to=destination, via=TCP)
+    source.quit()
 
     assert isinstance(image.lodging, Exported)
     image.lodging.server.kill()
