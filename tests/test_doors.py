@@ -15,8 +15,8 @@ PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
 OF_QEMU = (
     "accel", "arrival", "attempt", "bandwidth", "build", "device", "difference", "differences",
-    "disk", "glance", "image", "locking", "machine", "migration", "offer", "qemu_img", "qmp",
-    "ram", "stage", "transport", "vm", "wire", "writing",
+    "disk", "glance", "image", "locking", "machine", "migration", "mirroring", "offer", "qemu_img",
+    "qmp", "ram", "stage", "storage", "transport", "vm", "wire", "writing",
 )  # fmt: skip
 NEVER = {
     "children": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
@@ -47,6 +47,8 @@ NEVER = {
     "glance": ("migration", "attempt", "transport", "oracles", "plugin", "report"),
     "differences": ("migration", "attempt", "transport", "oracles", "plugin", "report"),
     "offer": ("judgement", "oracles", "plugin", "report"),
+    "storage": ("vm", "migration", "attempt", "transport", "image", "oracles", "plugin", "report"),
+    "mirroring": ("judgement", "oracles", "plugin", "report"),
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),

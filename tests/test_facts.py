@@ -278,6 +278,7 @@ def test_programs_that_streams_pass_are_asked_about() -> None:
     needed = {(need.command, need.package) for one in programs for need in one.needs}
 
     needed |= {("unshare", "util-linux"), ("mount", "mount")}  # small_disk.NEEDED
+    needed |= {("qemu-nbd", "qemu-utils")}  # storage.nbd
 
     assert needed == {(use.command, use.package) for use in USES}
     assert len(set(COMMANDS)) == len(COMMANDS)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.build import QemuBuild
 from landfall.clock import Bell
 from tests.command import qualify
 
@@ -86,6 +88,22 @@ def test_nothing_is_left_of_a_network() -> None:
     with qualify("-k", "follows_the_guest and rtl8139 and not header", profile="default") as run:
         run.wait_for_process("guest=destination")
         run.wait_for_process("network/holder.py")
+
+        run.strike(signal.SIGKILL)
+
+        assert run.left(SOON) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "server"), [("raw-nfs", "ganesha.nfsd"), ("raw-nbd-on-third", "qemu-nbd")]
+)
+def test_nothing_is_left_of_a_server_of_disks(place: str, server: str, build: QemuBuild) -> None:
+    """A run that is killed while its guests use a disk that is served leaves no server behind."""
+    if server == "ganesha.nfsd" and not (shutil.which(server) and "nfs" in build.drivers):
+        pytest.skip("nobody exports disks here, or nobody can use them")
+    with qualify("-k", f"disk_is_there and {place}", profile="default") as run:
+        run.wait_for_process(server)
+        run.wait_for_process("guest=destination")
 
         run.strike(signal.SIGKILL)
 

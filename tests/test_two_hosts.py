@@ -28,6 +28,7 @@ BEGUN = 60.0
 """Seconds in which a run on a busy machine has ended its first scenario."""
 PLAIN = "continues_on_the_destination and (tcp or exec)"
 ONE = (str(ROOT / "suites" / "test_success.py"), "-k", "continues_on_the_destination and tcp")
+DISKS = (str(ROOT / "suites" / "test_storage.py"), "-k", "raw and not nfs")
 LONG = (str(ROOT / "suites" / "test_success.py"), "-k", PLAIN, "--loop", "100")
 """A run that does not end by itself before something is done to it."""
 
@@ -106,6 +107,18 @@ def test_guest_is_moved_between_two_hosts() -> None:
         assert ended.status == 0, ended.output + ended.errors
         assert list(ended.verdicts.values()) == ["kept", "kept"]
         assert run.left(SOON) == []
+
+
+def test_disks_are_there_without_a_shared_folder(tmp_path: Path) -> None:
+    """Hosts that share no folder have a guest's disk by NBD, or by a mirror."""
+    words = ("--apart", "--with", "qemu-nbd")
+    for two in made(tmp_path, "loopback", *words):
+        with qualify(*DISKS, "--inventory", two.inventory, profile="default") as run:
+            ended = run.ended()
+
+        assert ended.status == 0, ended.output + ended.errors
+        assert list(ended.verdicts.values()) == ["unable", "kept", "kept", "kept"]
+        assert two.remains("alpha") + two.remains("beta") == []
 
 
 def test_only_the_destination_may_be_far(loopback: Two) -> None:

@@ -4,8 +4,8 @@
 `python3 make.py netns|loopback [--qemu NAME=PATH] [--broken HOW]` prints an inventory and a line
 `# ready`; the hosts last until its standard input is closed. What it made is removed by a
 watchdog, which outlives it: also when it is killed nothing stays. Who logs in finds sh and
-coreutils in his PATH and nothing else. `--with` adds programs to that; `--broken` makes
-beta wrong in one of the ways of `BROKEN`.
+coreutils in his PATH and nothing else. `--with` adds programs to that; with `--apart` they
+share no folder; `--broken` makes beta wrong in one of the ways of `BROKEN`.
 
 While it runs it takes a command a line, `VERB HOST LINK [ARGUMENT]`, and answers `# ok` or
 `# refused WHY`. LINK is `ssh`, `migration` or `all`, which may be left out: `down` and `up` pull
@@ -66,7 +66,7 @@ key = "{folder}/user"
 known_hosts = "{folder}/known_hosts"
 address = "{streams}"
 address6 = "{streams6}"
-shared = "{folder}/shared"
+{shared}
 leases = "{folder}/leases_{name}"
 labels = ["{kind}"]
 qemu = {{ {builds} }}
@@ -154,6 +154,7 @@ def start(net: Net, asked: argparse.Namespace, folder: Path, mark: str) -> None:
             "builds": "" if broken == "no-qemu" else builds(asked.qemu),
             "timeout": 2 if broken == "silent" else 10,
             "kind": asked.kind,
+            "shared": "" if asked.apart else f'shared = "{folder}/shared"',
         }
         said.append(HOST.format(**facts))
     (folder / "known_hosts").write_text("\n".join(known) + "\n")
@@ -201,6 +202,7 @@ def main() -> None:
     parser.add_argument("kind", choices=("netns", "loopback"))
     parser.add_argument("--qemu", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--with", action="append", default=[], dest="more", metavar="PROGRAM")
+    parser.add_argument("--apart", action="store_true")
     parser.add_argument("--broken", choices=BROKEN, default="")
     asked = parser.parse_args()
     if SSHD is None:
