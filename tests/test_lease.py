@@ -221,9 +221,8 @@ def test_lease_that_was_removed_is_not_granted(words: list[str], folder: Path) -
 @pytest.mark.parametrize("words", shells())
 def test_holder_may_be_called_anything(words: list[str], folder: Path) -> None:
     """A living holder is believed whatever its name looks like in /proc."""
-    code = (
-        "import sys; open('/proc/self/comm', 'w').write('a) Z (b\\n1'); print(); sys.stdin.read()"
-    )
+    named = "import sys; open('/proc/self/comm', 'w').write('a) Z (b\\n1')"
+    code = f"{named}; print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
