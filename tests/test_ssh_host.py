@@ -201,6 +201,17 @@ def test_more_sessions_than_one_connection_has(far: SshHost, folder: Path, tmp_p
     assert {process.end() for process in started} == {-signal.SIGKILL}
 
 
+def test_connection_lasts_longer_than_a_key_of_paramikos(
+    far: SshHost, folder: Path, tmp_path: Path
+) -> None:
+    """More than 512 MiB pass one connection, channels that are closed meanwhile and all."""
+    far.run(["sh", "-c", f"head -c {64 << 20} /dev/zero >{folder}/much"], SOON)
+
+    for _ in range(9):
+        assert far.fetch(folder / "much", tmp_path / "much")
+        assert far.run(["true"], SOON).status == 0
+
+
 def test_clock_is_compared(far: SshHost) -> None:
     """The same machine's clock is found to be ours, within what is said of it."""
     assert 0 < far.uncertainty < 0.5
