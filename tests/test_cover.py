@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.capabilities import FEATURES, RULES, Rule, broken_by
-from landfall.combinations import DIMENSIONS, is_legal
+from landfall.capabilities import FEATURES, RULES, Rule, broken_by, chosen
+from landfall.combinations import DIMENSIONS, NOTHING, SHAPES, SWITCHES, is_legal, whole
 from landfall.combinations import combinations as ours
 from landfall.cover import pairwise
+from landfall.errors import UsageError
 from landfall.feature import Feature
 from landfall.transport import Live
 
@@ -63,7 +64,7 @@ def test_cover_is_the_same_every_time() -> None:
 
 def test_no_combination_of_ours_is_forbidden() -> None:
     """What a combination tells both sides breaks no rule and can be had on its transport."""
-    for combination in ours():
+    for combination in (*ours(), *whole()):
         told = {name for feature in combination.features for name in feature.capabilities}
         if combination.transport.two_way:
             told.add("return-path")
@@ -82,6 +83,39 @@ def test_every_feature_meets_every_transport_that_it_may() -> None:
 
     for via, feature in product(transports, features):
         assert ((via.name, feature.name) in together) == is_legal([via, feature])
+
+
+def test_whole_is_the_product_of_what_shapes_a_stream() -> None:
+    """Every legal shape is there, and meets each switch that it may, on and off."""
+    rows = [{row.transport, *row.features} for row in whole()]
+
+    for shape in filter(is_legal, product(*SHAPES)):
+        told = set(shape) - {NOTHING}
+        met = [row for row in rows if row - {s for values in SWITCHES for s in values} == told]
+        for [_, switch] in SWITCHES:
+            may = is_legal([*shape, switch])
+            assert {switch in row for row in met} == ({True, False} if may else {False})
+
+
+def test_features_are_chosen_by_name() -> None:
+    """Names with commas, in the order they were given; none chooses nothing."""
+    assert [str(f) for f in chosen("xbzrle, tls")] == ["xbzrle", "tls"]
+    assert chosen("") == ()
+    assert [str(f) for f in chosen("postcopy-preempt")] == ["postcopy-preempt"]
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        ("warp", "there is no feature warp; there are xbzrle,"),
+        ("xbzrle,multifd-4", "QEMU takes multifd and xbzrle never together; leave one out"),
+    ],
+    ids=["unknown", "illegal"],
+)
+def test_features_that_cannot_be_are_refused(names: str, why: str) -> None:
+    """What is wrong with a choice is said in a line."""
+    with pytest.raises(UsageError, match=why):
+        chosen(names)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)

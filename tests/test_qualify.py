@@ -203,6 +203,37 @@ def test_filter_that_fails_is_not_held_against_qemu() -> None:
     assert "--through 'false' ended with status 1" in ended.scenarios[0]["reason"]
 
 
+# -- what every migration is told ------------------------------------------
+
+
+def test_features_are_told_to_every_migration() -> None:
+    """What is asked for by name is asked of QEMU, or told as what this scenario cannot have."""
+    ended = run("-k", "continues_on_the_destination", "--features", "release-ram,multifd-4")
+    reasons = {each["id"]: each["reason"] for each in ended.scenarios}
+
+    assert ended.status == 0, ended.output
+    assert ended.document["run"]["features"] == ["release-ram", "multifd-4"]
+    assert {"kept", "unable"} == set(ended.verdicts.values())
+    assert any("several connections, and exec" in why for why in reasons.values())
+
+
+def test_features_in_which_a_phase_is_not_seen() -> None:
+    """A fault that strikes at a place in the stream needs a stream that can be read."""
+    ended = run("-k", STAYS, "--profile", "default", "--features", "tls")
+
+    assert set(ended.verdicts.values()) == {"unable"}
+    assert "nobody sees device-state in a stream that tls hides" in ended.output
+
+
+def test_features_that_no_build_has_are_refused() -> None:
+    """Bad input is one line, exit status 4, before anything is started."""
+    ended = run("--features", "compress", qemu=SOUND)
+
+    assert ended.status == 4
+    assert "--features compress: QEMU" in ended.errors
+    assert "has no capability compress" in ended.errors
+
+
 # -- less than was asked for ------------------------------------------------
 
 

@@ -123,6 +123,7 @@ def hostile_run() -> Run:
         id=HOSTILE,
         profile=HOSTILE,
         through=HOSTILE,
+        features=(HOSTILE,),
         accel_reason=HOSTILE,
         command_line=(HOSTILE,),
         hosts=facts,
