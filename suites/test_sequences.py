@@ -6,8 +6,8 @@ one migration alone: «The guest continues to run on the source host upon failur
 memory is its own wherever it runs. A sequence is drawn by its seed from what is legal then
 (landfall.sequences.model): migrate, again, cancel, stop, cont, set parameters, end the
 destination, cut the connection, postcopy, pause, recover. After each step it is looked where the
-guest is. A failure means that an order of ordinary operations loses a guest, damages it or runs it twice;
-the scenario's evidence holds the steps (sequence.txt).
+guest is. A failure means that an order of ordinary operations loses a guest, damages it or
+runs it twice; the scenario's evidence holds the steps (sequence.txt).
 """
 
 from __future__ import annotations
