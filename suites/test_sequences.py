@@ -31,7 +31,6 @@ def memory(least_memory: int) -> int:
     return max(16, least_memory)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("seed", SEEDS)
 def test_guest_is_where_it_should_be(source: VM, sequence: tuple[Step, ...]) -> None:
     """At each step of a random sequence the guest is on one side, as it was told to be."""
