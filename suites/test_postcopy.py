@@ -25,10 +25,12 @@ from landfall.postcopy import (
     lives_there,
     recover,
     recover_in_vain,
+    recover_to_nobody,
     release,
     switch,
     time_blocked,
 )
+from landfall.power import LASTING_SLEEP, SLEEP, leave, rests, wake
 from landfall.tls import TLS, TLS_PSK
 from landfall.transport import FD, TCP, UNIX, Live
 from landfall.vm import VM
@@ -121,6 +123,22 @@ def test_recovery_that_failed_is_tried_again(source: VM, destination: VM) -> Non
     assert destination.owns_the_guest
 
 
+@pytest.mark.parametrize("features", [(POSTCOPY,)], ids=named, indirect=True)
+def test_recovery_in_which_nobody_speaks_is_broken_off(source: VM, destination: VM) -> None:
+    """Two sides that both wait for a word in a recovery can be paused, and recovered again."""
+    migration = start(source, destination, TCP)
+    switch(migration)
+    assert lives_there(migration)
+
+    break_off(migration)
+    recover_to_nobody(migration)
+    recover(migration, UNIX)
+    release(migration)
+
+    assert migration.outcome().status == "completed"
+    assert destination.owns_the_guest
+
+
 @pytest.mark.parametrize("features", [(BLOCKTIME,)], ids=named, indirect=True)
 def test_time_that_the_guest_waited_is_told(source: VM, destination: VM) -> None:
     """The destination tells how long its virtual CPUs waited for memory."""
@@ -132,6 +150,21 @@ def test_time_that_the_guest_waited_is_told(source: VM, destination: VM) -> None
 
     assert migration.outcome().status == "completed"
     assert time_blocked(destination) >= 0
+
+
+@pytest.mark.parametrize("features", [(POSTCOPY,), (PREEMPT,)], ids=named, indirect=True)
+def test_guest_that_sleeps_arrives_asleep(source: VM, destination: VM) -> None:
+    """A guest that sleeps, and whose memory comes later, sleeps on, and wakes there."""
+    leave(source, LASTING_SLEEP)
+    migration = start(source, destination, TCP)
+
+    switch(migration)
+    release(migration)
+    assert migration.outcome().status == "completed"
+    assert rests(destination, SLEEP)
+
+    wake(destination)
+    assert destination.owns_the_guest
 
 
 @pytest.mark.parametrize("features", [(POSTCOPY,)], ids=named, indirect=True)
