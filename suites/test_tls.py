@@ -56,6 +56,26 @@ def test_whoever_is_welcome_is_let_in(source: VM, destination: VM) -> None:
     assert destination.owns_the_guest
 
 
+@pytest.mark.parametrize(
+    "features", [(multifd(4), one) for one in WELCOME], ids=named, indirect=True
+)
+def test_whoever_is_welcome_is_let_in_by_many_connections(source: VM, destination: VM) -> None:
+    """The same where memory travels over several connections."""
+    outcome = migrate(source, to=destination, via=TCP)
+
+    assert outcome.status == "completed"
+    assert destination.owns_the_guest
+
+
+@pytest.mark.parametrize("features", [(BY_ADDRESS,)], ids=["no-name"], indirect=True)
+def test_who_has_no_name_is_not_believed(source: VM, destination: VM) -> None:
+    """A certificate is not believed where nobody said whose it should be: a path is no name."""
+    outcome = migrate(source, to=destination, via=UNIX)
+
+    assert outcome.status == "failed"
+    assert source.owns_the_guest
+
+
 @pytest.mark.parametrize("features", [(TLS,), (TLS_PSK,)], ids=named, indirect=True)
 @pytest.mark.parametrize("transport", [TCP, UNIX], ids=str)
 def test_nothing_can_be_read_on_the_way(source: VM, destination: VM, transport: Live) -> None:
