@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A source gives memory back that it has sent, and only what it will not need.
 
-qapi/migration.json (QEMU 2.9 and later), release-ram: «QEMU will free the migrated RAM pages on the
-source during postcopy-ram migration». The kernel tells what a source holds. A failure means that
-memory is given back which the guest still has to go on with, or none, on a host that was to be
-relieved.
+qapi/migration.json (QEMU 2.9 and later), release-ram: «QEMU will free the migrated RAM pages on
+the source during postcopy-ram migration». The kernel tells what a source holds. A failure means
+that memory is given back which the guest still has to go on with, or none, on a host that was to
+be relieved.
 """
 
 from __future__ import annotations

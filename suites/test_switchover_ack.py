@@ -4,8 +4,8 @@
 qapi/migration.json (QEMU 8.1 and later), switchover-ack: «migration will not stop the source VM
 and complete the migration until an ACK is received from the destination that it's OK to do so».
 The destination's answers pass a wire of ours, which keeps them while the source finds again and
-again that nothing is left to send. A failure means that a guest is stopped for a destination that is not
-ready, or that an answer is lost and the guest never leaves.
+again that nothing is left to send. A failure means that a guest is stopped for a destination that
+is not ready, or that an answer is lost and the guest never leaves.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ from landfall.holding import (
     stays_on_the_source,
     was,
 )
-from landfall.migration import migrate
+from landfall.migration import MiB, migrate
 from landfall.postcopy import ACTIVE, POSTCOPY
 from landfall.transport import FD, TCP, UNIX, Live
 from landfall.vm import VM
 
 ACK = FEATURES["switchover-ack"]
+BUSY = 12288
+"""Pages a second that the guest writes: with little left to send it would not go on before."""
+HELD, NEVER = 16 * MiB, 0.001
+"""Bytes/s which such a guest exceeds, and a down time (s) that it never comes to."""
 SOME = 2
 """Passes in which a source that may would have let the guest go on at the destination."""
 with_ack = pytest.mark.parametrize("features", [(ACK,)], ids=named, indirect=True)
@@ -76,7 +80,8 @@ def test_guest_stays_when_the_answer_is_given_up(source: VM, destination: VM) ->
 @pytest.mark.parametrize("transport", [TCP, UNIX], ids=str)
 def test_guest_lives_there_after_the_answer(source: VM, destination: VM, transport: Live) -> None:
     """A guest that goes on before its memory has come is not stopped before the answer either."""
-    migration = start(source, destination, transport)
+    source.set_guest(rate=BUSY)
+    migration = held_back(source, destination, transport, bandwidth=HELD, downtime=NEVER)
 
     ask_for_postcopy(migration)
     assert stays_on_the_source(migration, times=SOME)
