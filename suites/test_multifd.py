@@ -28,7 +28,7 @@ WAYS = [
     (multifd(4), TLS),
 ]
 FEW, MANY, NONE = (multifd(2),), (multifd(8),), ()
-SIDES = [(FEW, NONE), (NONE, FEW), (FEW, MANY), (MANY, FEW), ((multifd(2, "zlib"),), FEW)]
+SIDES = [(FEW, NONE), (NONE, FEW), (MANY, FEW), ((multifd(2, "zlib"),), FEW)]
 HELD = 16 * MiB
 """Bytes/s which a guest that writes exceeds."""
 NEVER = 0.001
