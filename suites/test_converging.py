@@ -4,8 +4,11 @@
 qapi/migration.json (QEMU 10.0), auto-converge: «If enabled, QEMU will automatically throttle down
 the guest to speed up convergence of RAM migration», from cpu-throttle-initial by
 cpu-throttle-increment to max-cpu-throttle percent. The guest counts what it writes, so it is seen
-slowed down, and seen free afterwards, wherever it is. A failure means that a guest is slowed down
-by more than an operator allowed, or for good, or that its clocks and memory do not bear it.
+slowed down, and seen free afterwards, wherever it is. When it may be stopped follows from the
+bandwidth that QEMU has found, or was told: «avail-switchover-bandwidth: to set the available
+bandwidth that migration can use during switchover phase». A failure means that a guest is slowed
+down by more than an operator allowed, or for good, that its clocks and memory do not bear it, or
+that it is stopped when it may not be.
 """
 
 from __future__ import annotations
@@ -13,8 +16,8 @@ from __future__ import annotations
 import pytest
 
 from landfall.attempt import CANCELLED, Migration
-from landfall.converging import Ladder, await_throttle, free_again, pace_of, slows
-from landfall.feature import Feature
+from landfall.converging import Ladder, await_throttle, free_again, pace_of, slows, tell, told
+from landfall.feature import Feature, named
 from landfall.migration import MiB, migrate, start_migration
 from landfall.switchover import let_switch_over, wait_for_switchover
 from landfall.transport import EXEC, FD, TCP, UNIX, Live
@@ -31,6 +34,15 @@ NEVER = 0.001
 """A down time (s) so short that a guest that writes never converges."""
 BUSY, ALL_THE_TIME = 24576, 90
 """Pages a second that the guest is to write, and the percent of its time that it may."""
+
+
+ENOUGH = 64 * MiB
+"""Bytes/s at which all of the guest's memory takes less than QEMU's usual down time, and some of
+it more than no time."""
+TRICKLE, AMPLE = 4096, 1 << 40
+"""Bytes/s at which a page takes longer than a down time, and at which all of memory does not."""
+OFTEN = 4
+"""Passes over RAM: a source that may stop the guest has done so long before."""
 
 
 @pytest.fixture
@@ -121,4 +133,32 @@ def test_guest_is_slowed_down_step_by_step(
 
     assert migration.outcome().passes > passes
     free_again(destination, usual)
+    assert destination.owns_the_guest
+
+
+@pytest.mark.parametrize("features", [(told(0),)], ids=named)
+def test_guest_changes_sides_by_the_bandwidth_that_was_told(source: VM, destination: VM) -> None:
+    """A guest whose move would not converge changes sides when QEMU is told that it would."""
+    source.set_guest(rate=BUSY)
+    migration = start_migration(source, to=destination, via=TCP, bandwidth=HELD)
+    migration.wait_for_pass(OFTEN)
+    assert not migration.rests
+
+    tell(migration, AMPLE)
+
+    assert migration.outcome().status == "completed"
+    assert destination.owns_the_guest
+
+
+@pytest.mark.parametrize("features", [(told(TRICKLE),)], ids=named)
+def test_guest_waits_for_the_bandwidth_that_was_told(source: VM, destination: VM) -> None:
+    """A guest that could change sides does not while QEMU is told of a bandwidth too low."""
+    source.set_guest(rate=BUSY)
+    migration = start_migration(source, to=destination, via=UNIX, bandwidth=ENOUGH)
+    migration.wait_for_pass(OFTEN)
+    assert not migration.rests
+
+    tell(migration, AMPLE)
+
+    assert migration.outcome().status == "completed"
     assert destination.owns_the_guest
