@@ -146,13 +146,15 @@ def test_cpu_register() -> None:
         ("flip-byte", HEADER + ram_start(BLOCK) + EOF, "no page holds the pattern"),
         ("zero-page", HEADER + ram_start(BLOCK) + EOF, "no page holds the pattern"),
         ("stale-page", HEADER + EOF, "no page of a guest of ours was sent in two generations"),
+        ("stale-delta", HEADER + EOF, "of no page of a guest of ours the changes were sent"),
         ("swap-cpus", HEADER + full(4, "cpu", b"one") + EOF, "there are no sections cpu 0 and"),
         ("cpu-register", HEADER + EOF, "there is no section cpu"),
         ("cpu-register", HEADER + full(4, "cpu", b"one") + EOF, "the stream does not say where"),
     ],
     ids=[
         "no stream", "no timer", "no end of ram", "empty end of ram", "no page to flip",
-        "no page to zero", "no page sent twice", "one vCPU", "no vCPU", "no description",
+        "no page to zero", "no page sent twice", "no changes", "one vCPU", "no vCPU",
+        "no description",
     ],
 )  # fmt: skip
 def test_nothing_to_mutate(mutation: str, data: bytes, words: str) -> None:
