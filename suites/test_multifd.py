@@ -12,7 +12,7 @@ import pytest
 
 from landfall.attempt import CANCELLED
 from landfall.capabilities import FEATURES
-from landfall.disagreeing import comes_to_nothing, start_disagreeing
+from landfall.disagreeing import comes_to_nothing, migrate_again, start_disagreeing
 from landfall.feature import Feature, named
 from landfall.migration import MiB, migrate, start_migration
 from landfall.multifd import LEVELS, ZERO_PAGES, ZeroPages, multifd, zeros_are_seen
@@ -110,5 +110,5 @@ def test_guest_stays_when_the_sides_were_told_different_things(
 
     source.stage.features = FEW
     fresh = source.ready_twin()
-    assert migrate(source, to=fresh, via=TCP).status == "completed"
+    assert migrate_again(source, fresh, TCP).status == "completed"
     assert fresh.owns_the_guest
