@@ -15,21 +15,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from landfall.stream import CONTINUE, Edit, Flag, Item, Kind, Section, Stream, StreamError, parse
+from landfall.stream.owned import generation
 
 __all__ = ["MUTATIONS", "NothingToMutate", "main"]
 
 
 SEGMENTS, BASE_OF_ES = 120, 12
 """Bytes of env.segs, and where the base of its first, ES, ends (target/i386/machine.c, 10.0)."""
-
-
-GENERATIONS = 1 << 16
-"""More than a guest writes its pages over."""
 
 
 class NothingToMutate(Exception):
@@ -289,20 +285,8 @@ def _page(item: Item) -> str:
 
 
 def _generation(stream: Stream, item: Item) -> int | None:
-    """Return which generation of a guest's pattern a page holds; None for any other page.
-
-    Each 8-byte word is the one before and one: below, the page's place counted in words (by
-    guest address in guests/pulse/pages.c, by its own number in guests/linux/agent/pages.c),
-    above, the generation. Nothing else in memory looks so.
-    """
-    words = array("Q", bytes(stream.data[item.payload : item.end]))
-    if sys.byteorder == "big":
-        words.byteswap()
-    first, place = words[0], words[0] & 0xFFFFFFFF
-    generation = first >> 32
-    if place % len(words) or not 0 < generation < GENERATIONS:
-        return None
-    return generation if words == array("Q", range(first, first + len(words))) else None
+    """Return which generation of a guest's pattern a page holds; None for any other page."""
+    return generation(stream.data[item.payload : item.end])
 
 
 def _last_copies(stream: Stream) -> Iterator[Item]:
