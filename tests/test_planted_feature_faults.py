@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from landfall.attempt import Migration
-from landfall.errors import GuestSilent
+from landfall.capabilities import FEATURES
+from landfall.errors import GuestSilent, Missing
 from landfall.feature import Feature, named
 from landfall.migration import MiB, migrate, start_migration
+from landfall.multifd import multifd
 from landfall.postcopy import POSTCOPY, PREEMPT, lives_there, release, switch
 from landfall.stage import Stage
+from landfall.tls import TLS
 from landfall.transport import TCP, UNIX, Live
 from landfall.vm import ANSWER, VM
 
@@ -23,8 +26,12 @@ pytestmark = pytest.mark.qemu
 
 Start = Callable[..., tuple[VM, VM]]
 Broken = Callable[[], dict[str, str]]
+LEGACY = FEATURES["zero-page-legacy"]
 HELD = 8 * MiB
 """Bytes/s at which a pass over a small guest takes seconds."""
+NEVER_DONE = 0.001
+"""A down time aimed at, in seconds: under that cap next to no page."""
+HALF, QUIET = 8, 0
 BUSY = 12288
 """Pages a second that the guest writes: each of its pages three times a second."""
 
@@ -40,6 +47,70 @@ def switched(source: VM, destination: VM, via: Live) -> Migration:
     migration.wait_until_sent(MiB)
     switch(migration)
     return migration
+
+
+def turn_to_zero(source: VM, destination: VM, via: Live) -> None:
+    """Move a guest of whose pages, sent before, half are zero in later passes over its memory."""
+    source.set_guest(rate=BUSY, zero=0)
+    migration = start_migration(
+        source, to=destination, via=via, bandwidth=HELD, downtime=NEVER_DONE
+    )
+    migration.wait_for_pass(2)
+    source.set_guest(zero=HALF)
+    migration.wait_for_pass(4)
+    migration.release()
+    assert migration.outcome().status == "completed"
+
+
+@pytest.mark.parametrize("transport", [TCP, UNIX], ids=str)
+@pytest.mark.parametrize("features", [(multifd(2),), (LEGACY, multifd(4))], ids=named)
+def test_harmless_filter_of_several_connections_breaks_nothing(
+    start: Start, stage: Stage, broken: Broken, transport: Live, features: tuple[Feature, ...]
+) -> None:
+    """A filter that reads every packet, and changes none."""
+    stage.features = features
+    source, destination = start(through=filtered("multifd.py", "cat"))
+
+    turn_to_zero(source, destination, transport)
+
+    assert broken() == {}
+
+
+@pytest.mark.parametrize(
+    "features", [(multifd(2),), (multifd(4),), (LEGACY, multifd(4))], ids=named
+)
+def test_lost_word_of_a_zero_page_is_seen(
+    start: Start, stage: Stage, broken: Broken, features: tuple[Feature, ...]
+) -> None:
+    """A page that had data, is zero by now, and of which that was not told."""
+    stage.features = features
+    source, destination = start(through=filtered("multifd.py", "drop-zero"))
+
+    turn_to_zero(source, destination, TCP)
+
+    assert "where 0000000000000000 was written last" in broken()["memory"]
+
+
+def test_page_of_another_in_one_connection_of_several_is_seen(
+    start: Start, stage: Stage, broken: Broken
+) -> None:
+    """A page that holds what its neighbour should, in one connection of four."""
+    stage.features = (multifd(4),)
+    source, destination = start(through=filtered("multifd.py", "exchange"))
+    source.set_guest(rate=QUIET)
+
+    migrate(source, to=destination, via=TCP)
+
+    assert "512 words of that page differ" in broken()["memory"]
+
+
+def test_what_is_encrypted_is_not_filtered(start: Start, stage: Stage) -> None:
+    """A filter cannot read several connections that are encrypted, and none is tried."""
+    stage.features = (multifd(4), TLS)
+    source, destination = start(through=filtered("multifd.py", "cat"))
+
+    with pytest.raises(Missing, match="no filter can read a stream that tls hides"):
+        migrate(source, to=destination, via=TCP)
 
 
 @pytest.mark.parametrize("features", [(POSTCOPY,), (PREEMPT,)], ids=named)
