@@ -26,7 +26,7 @@ pytestmark = pytest.mark.qemu
 
 Start = Callable[..., tuple[VM, VM]]
 Broken = Callable[[], dict[str, str]]
-LEGACY = FEATURES["zero-page-legacy"]
+XBZRLE, LEGACY = FEATURES["xbzrle"], FEATURES["zero-page-legacy"]
 HELD = 8 * MiB
 """Bytes/s at which a pass over a small guest takes seconds."""
 NEVER_DONE = 0.001
@@ -111,6 +111,41 @@ def test_what_is_encrypted_is_not_filtered(start: Start, stage: Stage) -> None:
 
     with pytest.raises(Missing, match="no filter can read a stream that tls hides"):
         migrate(source, to=destination, via=TCP)
+
+
+def send_again(source: VM, destination: VM, via: Live) -> None:
+    """Move a guest whose pages are sent more than twice: from the third time on as differences."""
+    source.set_guest(rate=BUSY)
+    migration = start_migration(
+        source, to=destination, via=via, bandwidth=HELD, downtime=NEVER_DONE
+    )
+    migration.wait_for_pass(4)
+    migration.release()
+    assert migration.outcome().status == "completed"
+
+
+@pytest.mark.parametrize("transport", [TCP, UNIX], ids=str)
+def test_harmless_filter_of_differences_breaks_nothing(
+    start: Start, stage: Stage, broken: Broken, transport: Live
+) -> None:
+    """A filter that reads every page and every difference, and changes none."""
+    stage.features = (XBZRLE,)
+    source, destination = start(through=filtered("xbzrle.py", "cat"))
+
+    send_again(source, destination, transport)
+
+    assert broken() == {}
+
+
+@pytest.mark.parametrize("fault", ["empty", "drop"])
+def test_stale_page_is_seen(start: Start, stage: Stage, broken: Broken, fault: str) -> None:
+    """A page that stays as it was when its last difference is lost, or has nothing in it."""
+    stage.features = (XBZRLE,)
+    source, destination = start(through=filtered("xbzrle.py", fault))
+
+    send_again(source, destination, TCP)
+
+    assert "512 words of that page differ" in broken()["memory"]
 
 
 @pytest.mark.parametrize("features", [(POSTCOPY,), (PREEMPT,)], ids=named)
