@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spoil one page of a guest that went on before its memory had come: a filter for --through.
 
-    ./landfall qualify --through 'python tests/filters/postcopy.py withhold' suites/test_postcopy.py
+    ./landfall qualify --through 'python tests/filters/postcopy.py cat' suites/test_postcopy.py
 
 It passes everything on as it comes, for the guest waits for it, and says on standard error what
 it did. A connection of its own (`postcopy-preempt`) has nothing but pages that the guest asked
