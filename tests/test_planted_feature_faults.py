@@ -32,7 +32,7 @@ HELD = 16 * MiB
 NEVER_DONE = 0.001
 """A down time aimed at, in seconds: under that cap next to no page."""
 HALF, QUIET = 8, 0
-ENDLESS, SILENT = 1 << 20, 2.0
+ENDLESS, SILENT = 1 << 20, 3.0
 """Heartbeats that nobody waits for, and seconds in which the guest waits for its page."""
 BUSY = 12288
 """Pages a second that the guest writes: each of its pages three times a second."""
@@ -60,6 +60,7 @@ def turn_to_zero(source: VM, destination: VM, via: Live) -> None:
     migration.wait_for_pass(2)
     source.set_guest(zero=HALF)
     migration.wait_for_pass(4)
+    source.set_guest(rate=QUIET)  # it is slow to be read, and must end
     migration.release()
     assert migration.outcome().status == "completed"
 
@@ -117,11 +118,12 @@ def test_what_is_encrypted_is_not_filtered(start: Start, stage: Stage) -> None:
 
 def send_again(source: VM, destination: VM, via: Live) -> None:
     """Move a guest whose pages are sent more than twice: from the third time on as differences."""
-    source.set_guest(rate=BUSY)
+    source.set_guest(rate=BUSY, zero=0)
     migration = start_migration(
         source, to=destination, via=via, bandwidth=HELD, downtime=NEVER_DONE
     )
     migration.wait_for_pass(4)
+    source.set_guest(rate=QUIET)  # it is slow to be read, and must end
     migration.release()
     assert migration.outcome().status == "completed"
 
@@ -190,6 +192,7 @@ def test_page_that_never_comes_is_seen(
     """A guest that waits for a page in vain falls silent, and that is told."""
     stage.features = features
     source, destination = start(through=filtered("postcopy.py", "withhold"), vcpus=1)
+    source.set_guest(rate=BUSY)
     migration = switched(source, destination, TCP)
     release(migration)
 

@@ -3,119 +3,100 @@
 
     ./landfall qualify --through 'python tests/filters/xbzrle.py empty' suites/test_capabilities.py
 
-Under xbzrle a page that is sent again is sent as its difference. It reads the whole stream, takes
-the last difference of a page that had another generation of the guest's pattern before, spoils
-it, writes the stream, and says on standard error what it did. Exit status 1 where there is none.
+Under xbzrle a page that is sent again is sent as its difference. It passes everything on as it
+comes, but spoils every difference of one page: the first that would make another generation of
+the guest's pattern. It says on standard error what it did. Exit status 1 where there was none.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from dataclasses import replace
 
-from landfall.stream import Edit, Flag, Item, Stream, StreamError, parse
+from landfall.stream import Flag, StreamError
+from landfall.stream.feed import Feed, pass_on
 from landfall.stream.owned import generation
+from landfall.stream.passing import Piece, Thread, pieces
 from landfall.stream.xbzrle import applied, delta, sent
 
 __all__ = ["FAULTS", "main"]
 
-
-class Nothing(Exception):
-    """No page is as the fault needs it."""
-
-
-class Stale(NamedTuple):
-    """The last of a page that was sent, as a difference, and what it made of the page."""
-
-    item: Item
-    after: Item | None
-    """What follows it, if that has to name its block once it is gone."""
-    old: int
-    new: int
-
-
-def cat(_stream: Stream) -> tuple[list[Edit], str]:
-    """Write the stream as it came."""
-    return [], "changed nothing"
-
-
-def empty(stream: Stream) -> tuple[list[Edit], str]:
-    """Say of a page that it does not differ from what it was."""
-    item, _, old, new = stale(stream)
-    edit = Edit(item.payload, item.end, delta(b""))
-    return [edit], f"emptied the difference of {where(item)}: {new} stays {old}"
-
-
-def drop(stream: Stream) -> tuple[list[Edit], str]:
-    """Say nothing of a page that had changed."""
-    item, after, old, new = stale(stream)
-    edits = [Edit(item.offset, item.end)]
-    if after is not None:
-        name = item.block.encode("ascii")
-        word = (after.address | after.flag).to_bytes(8)
-        edits.append(Edit(after.offset, after.offset + 8, word + bytes([len(name)]) + name))
-    return edits, f"dropped the difference of {where(item)}: {new} stays {old}"
-
-
-FAULTS: dict[str, Callable[[Stream], tuple[list[Edit], str]]] = {
-    "cat": cat,
-    "empty": empty,
-    "drop": drop,
+ZERO = bytes(4096)
+Spoil = Callable[[Piece], Piece | None]
+FAULTS: dict[str, Spoil | None] = {
+    "cat": None,
+    "empty": lambda piece: replace(piece, data=piece.holding(delta(b""))),
+    "drop": lambda _piece: None,
 }
+"""What becomes of a difference of the page."""
 
 
-def where(item: Item) -> str:
-    """Name the page that an item is about."""
-    return f"page 0x{item.address:x} of {item.block}"
+class Stale:
+    """Spoils the differences of one page."""
+
+    def __init__(self, spoil: Spoil | None) -> None:
+        self._spoil = spoil
+        self._pages: dict[tuple[str, int], bytes] = {}
+        self._chosen: tuple[str, int] | None = None
+
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether there was nothing to spoil."""
+        return self._spoil is not None and self._chosen is None
+
+    def change(self, piece: Piece) -> Piece | None:
+        """Return what becomes of a piece."""
+        if not piece.block:
+            return piece
+        page = piece.block, piece.address
+        before = self._pages.get(page, ZERO)
+        now = content(piece, before)
+        self._pages[page] = now
+        if self._spoil is None or piece.flag != Flag.XBZRLE:
+            return piece
+        if self._chosen is None and None not in (generation(before), generation(now)):
+            self._chosen = page
+            was = generation(before)
+            say(f"spoilt the differences of page 0x{page[1]:x} of {page[0]}: it stays {was}")
+        return self._spoil(piece) if page == self._chosen else piece
 
 
-def stale(stream: Stream) -> Stale:
-    """Return the first page whose last difference made a generation of another."""
-    last: dict[tuple[str, int], Stale | None] = {}
-    for item, after, before, now in contents(stream):
-        old, new = generation(before), generation(now)
-        is_one = item.flag == Flag.XBZRLE and old is not None and new not in (None, old)
-        page = item.block, item.address
-        last[page] = Stale(item, after, old or 0, new or 0) if is_one else None
-    found = next(filter(None, last.values()), None)
-    if found is None:
-        raise Nothing("no page of a guest of ours was last sent as a difference")
-    return found
+def content(piece: Piece, before: bytes) -> bytes:
+    """Return what a page holds once an item about it was heard."""
+    if piece.flag == Flag.XBZRLE:
+        return applied(sent(piece.content), before)
+    return piece.content if piece.flag == Flag.PAGE else ZERO
 
 
-def contents(stream: Stream) -> Iterator[tuple[Item, Item | None, bytes, bytes]]:
-    """Yield each item about a page, what follows it in its block, its page before, and now."""
-    pages: dict[tuple[str, int], bytes] = {}
-    items = [item for item in stream.pages() if item.block]
-    for item, after in zip(items, [*items[1:], None], strict=True):
-        page, payload = (item.block, item.address), bytes(stream.data[item.payload : item.end])
-        before = pages.get(page, bytes(4096))
-        if item.flag == Flag.XBZRLE:
-            pages[page] = applied(sent(payload), before)
-        else:
-            pages[page] = payload if item.flag == Flag.PAGE else bytes(4096)
-        names = after is not None and after.continues and not item.continues
-        yield item, after if names else None, before, pages[page]
+def say(text: str) -> None:
+    """Say what was done."""
+    print(f"xbzrle: {text}", file=sys.stderr, flush=True)
+
+
+def changed(feed: Feed, stale: Stale) -> Iterator[bytes]:
+    """Yield a stream, changed."""
+    thread = Thread()
+    for piece in pieces(feed):
+        left = stale.change(piece)
+        if left is not None:
+            yield thread.through(left)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Spoil standard input; return the exit status."""
+    """Pass standard input on, spoiled; return the exit status."""
     parser = argparse.ArgumentParser(description="Leave a page of the guest's as it was.")
     parser.add_argument("fault", choices=list(FAULTS))
-    fault = FAULTS[parser.parse_args(arguments).fault]
+    stale = Stale(FAULTS[parser.parse_args(arguments).fault])
     try:
-        stream = parse(sys.stdin.buffer.read())
-        edits, said = fault(stream)
-        stream.write(sys.stdout.buffer, edits)
-        sys.stdout.buffer.flush()
-    except (Nothing, StreamError, BrokenPipeError) as error:
+        pass_on(lambda feed: changed(feed, stale))
+    except (StreamError, BrokenPipeError) as error:
         print(f"xbzrle: {error}", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for the flush at exit
         return 1
-    print(f"xbzrle: {said}", file=sys.stderr)
+    if stale.is_in_vain:
+        print("xbzrle: no page of a guest of ours was sent as a difference", file=sys.stderr)
+        return 1
     return 0
 
 
