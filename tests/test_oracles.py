@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from landfall.blackout import between
-from landfall.history import Comparison, History, Side
+from landfall.history import Comparison, Fate, History, Side
 from landfall.line import Heard
 from landfall.oracles import ORACLES, Oracle, contract, cpu, host, memory, ownership, time
 from landfall.verdict import Finding, Verdict
@@ -140,6 +140,26 @@ def test_silent_guest_breaks_ownership() -> None:
     finding = ownership.judge(life.with_destination(life.moved(), heard=()))
 
     assert "its guest said nothing" in told(finding)
+
+
+def test_guest_that_waits_for_its_memory_breaks_ownership() -> None:
+    """A guest that went ahead of its memory, and whose memory never came, is the destination's."""
+    history = life.moved()
+    told_last = {"total": 1 << 24, "remaining": 4096, "postcopy-requests": 7}
+    sample = {"status": "postcopy-active", "ram": told_last}
+    journey = replace(
+        history.journeys[0], status="", landed="", fate=Fate.AHEAD, samples=(sample,)
+    )
+    source, destination = history.sides
+    silent = replace(destination, heard=(), events=destination.events[:-1])
+    history = replace(history, sides=(source, silent), journeys=(journey,))
+
+    text = told(ownership.judge(history))
+
+    assert "the destination runs, but its guest said nothing after the last attempt" in text
+    assert "the source says postcopy-active with 4096 bytes left to send" in text
+    assert "and was asked for 7 pages; a vCPU that needs a page that does not come waits" in text
+    assert told(contract.judge(history)) == "the attempt over tcp never came to rest"
 
 
 def test_running_source_after_success_breaks_ownership() -> None:
