@@ -3,7 +3,7 @@
 
 The promises of the KVM project's Migration page (2009) hold at each step of a sequence, not for
 one migration alone: «The guest continues to run on the source host upon failure», and its
-memory is its own wherever it runs. A sequence is drawn by its seed from what is legal then
+memory is its own wherever it runs. Hypothesis draws a sequence by its seed from what is legal then
 (landfall.sequences.model): migrate, again, cancel, stop, cont, set parameters, end the
 destination, cut the connection, postcopy, pause, recover. After each step it is looked where the
 guest is. A failure means that an order of ordinary operations loses a guest, damages it or
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.build import QemuBuild
 from landfall.sequences.replay import walk
 from landfall.sequences.steps import Step
 from landfall.vm import VM
@@ -32,8 +33,8 @@ def memory(least_memory: int) -> int:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_guest_is_where_it_should_be(source: VM, sequence: tuple[Step, ...]) -> None:
+def test_guest_is_where_it_should_be(
+    source: VM, seed: int, builds: tuple[QemuBuild, QemuBuild], sequence: tuple[Step, ...]
+) -> None:
     """At each step of a random sequence the guest is on one side, as it was told to be."""
-    walked = walk(source, sequence)
-
-    assert walked.here.alive
+    assert walk(source, seed, builds, sequence).alive
