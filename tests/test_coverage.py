@@ -21,7 +21,7 @@ THEIRS = 83
 @pytest.fixture(scope="module")
 def scenarios() -> list[str]:
     """Collect every scenario there is."""
-    return coverage.collected(ROOT)
+    return coverage.collected([str(ROOT / "suites")])
 
 
 def test_no_row_is_missing() -> None:
