@@ -82,6 +82,21 @@ def test_statement_that_was_moved_in_the_middle_is_put_together(hear: Hear) -> N
     assert destination.garbled == []
 
 
+def test_statement_is_put_together_over_a_host_on_which_nothing_was_said(hear: Hear) -> None:
+    """A guest that stood still on its way ends a statement where it was begun hosts ago."""
+    source, there = hear("source")
+    hop, _silent = hear("hop", source)
+    destination, here = hear("destination", hop)
+    text = signed("@5 beat tsc=1")
+
+    there.say(signed("@4 beat tsc=0") + text[:1])
+    here.say(text[1:])
+    destination.wait_for_beats(1, within=5, since=0)
+
+    assert destination.heard[0].statement.seq == 5
+    assert destination.garbled == []
+
+
 def test_statement_that_is_read_late_is_not_dated_back(
     hear: Hear, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,13 @@ def test_complaint_convicts(text: str, called: str) -> None:
     assert text in finding.observations[0].text
 
 
+def test_trust_in_the_tsc_is_no_complaint() -> None:
+    """A kernel that has watched the TSC for a while, and takes it, was booting, moved or not."""
+    finding = kernel.judge(life(logged(0x33, 1.868, "clocksource: Switched to clocksource tsc")))
+
+    assert finding.verdict is Verdict.KEPT
+
+
 def test_warning_convicts_by_its_level() -> None:
     """A warning is a complaint whatever it says."""
     finding = kernel.judge(life(logged(0x33, 1.42, "something odd", level=4)))
