@@ -63,12 +63,16 @@ def devices(counting: ClockSource) -> tuple[Device, ...]:
     return (counting,)
 
 
-@pytest.mark.parametrize(
+EACH = pytest.mark.parametrize(
     ("counting", "machine_type"),
     [(TSC, "q35"), (HPET, "q35"), (ACPI_PM, "pc")],
     ids=["tsc-q35", "hpet-q35", "acpi_pm-pc"],
     indirect=True,
 )
+"""Each that a kernel can count by without KVM, on a machine that has it."""
+
+
+@EACH
 def test_clocks_go_on(source: VM, destination: VM) -> None:
     """Time goes on for a kernel that is moved, by whatever it counts."""
     outcome = migrate(source, to=destination, via=TCP)
@@ -98,8 +102,7 @@ def test_clocks_keep_their_rate(source: VM, destination: VM) -> None:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("machine_type", ["q35", "pc"], indirect=True)
-@pytest.mark.parametrize("counting", ON_TCG, ids=str, indirect=True)
+@EACH
 def test_clocks_keep_their_rate_for_long(source: VM, destination: VM) -> None:
     """Over a minute on either side the kernel's clocks drift from nothing."""
     count_clocks(source, LONG_BASELINE)
