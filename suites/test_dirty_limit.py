@@ -5,8 +5,8 @@ docs/devel/migration/dirty-limit.rst (QEMU 8.1 and later): «the dirty limit alg
 restrict virtual CPUs as needed to keep their dirty page rate inside the limit»; in
 qapi/migration.json are the capability dirty-limit and, for a guest that is not moved,
 set-vcpu-dirty-limit (7.1): «Requires KVM with accelerator property "dirty-ring-size" set.» A
-failure means that a guest that writes too fast is not moved, is slowed down for good or where it
-should not be, or loses a page that only the ring knew of.
+failure means that a guest that writes too fast is not moved, or is slowed down for good or where
+it should not be.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import pytest
 
 from landfall.attempt import CANCELLED, SLOW, Migration
-from landfall.build import QemuBuild
 from landfall.converging import free_again, pace_of, slows
 from landfall.dirty_limit import (
     await_limit,
@@ -28,27 +27,27 @@ from landfall.dirty_limit import (
     let_go,
     limit,
     most,
+    refusal_to_switch_on,
     require_speed,
 )
-from landfall.dirty_rate import BITMAP, PAGES_A_MIB, RING, expect_rate, start
+from landfall.dirty_rate import PAGES_A_MIB
 from landfall.dirty_ring import (
     Ring,
     expect_a_ring,
-    refusal_to_start,
-    ring_of,
+    require_limits,
     standing_by,
 )
 from landfall.feature import Feature, named
-from landfall.migration import MiB, carry, migrate, start_migration
-from landfall.qmp import CommandRefused
+from landfall.migration import MiB, migrate, start_migration
 from landfall.refusal import refusal
-from landfall.transport import EXEC, TCP, UNIX, Live
+from landfall.transport import TCP, UNIX, Live
 from landfall.vm import VM
 
-SMALL, USUAL, LARGE = Ring(1024), Ring(4096), Ring(65536)
+SMALL, USUAL = Ring(1024), Ring(4096)
 RATE = 10
 """MB/s that a vCPU may write: so much that the sleep after each full ring is a second or two."""
-LIMIT = dirty_limit(RATE)
+LIMIT, CLOSE = dirty_limit(RATE), dirty_limit(RATE, 100)
+"""As often as QEMU looks at its vCPUs by itself, and ten times as often."""
 FAST, ALL_THE_TIME = 65536, 90
 """Pages a second that the guest is to write, and the percent of its time that it may."""
 CALM = 16
@@ -62,7 +61,7 @@ NEVER, SOON = 0.001, 0.3
 
 
 def under(*rings: Ring) -> pytest.MarkDecorator:
-    """Run a scenario under KVM with each of some rings; the usual one runs in every profile."""
+    """Run a scenario under KVM with each of some rings; the first one runs in every profile."""
     return pytest.mark.parametrize(
         "accel",
         [
@@ -82,15 +81,6 @@ limited = pytest.mark.parametrize("features", [(LIMIT,)], ids=named, indirect=Tr
 def memory() -> int:
     """Enough that each vCPU fills its ring before it comes to a page again."""
     return 64
-
-
-@pytest.fixture
-def accel(accel: str, builds: tuple[QemuBuild, QemuBuild]) -> str:
-    """The accelerator, with a ring where the builds have one."""
-    if ring := ring_of(accel):
-        for build in builds:
-            ring.require(build)
-    return accel
 
 
 @pytest.fixture
@@ -119,7 +109,7 @@ def slowed_down(source: VM, destination: VM, usual: float, via: Live = TCP) -> M
     return migration
 
 
-@limited
+@pytest.mark.parametrize("features", [(LIMIT,), (CLOSE,)], ids=named, indirect=True)
 @under(SMALL, USUAL)
 @pytest.mark.parametrize("transport", [TCP, UNIX], ids=str)
 def test_guest_that_is_slowed_down_converges(
@@ -133,21 +123,6 @@ def test_guest_that_is_slowed_down_converges(
     assert migration.outcome().status == "completed"
     free_again(destination, usual)
     expect_limits(destination, {})
-    assert destination.owns_the_guest
-
-
-@pytest.mark.parametrize("features", [(dirty_limit(RATE, 100),)], ids=named, indirect=True)
-@under(SMALL)
-def test_guest_that_is_looked_at_more_often_converges(
-    source: VM, destination: VM, usual: float
-) -> None:
-    """The same, where QEMU looks at its vCPUs ten times as often."""
-    migration = slowed_down(source, destination, usual)
-    migration.set(downtime=SOON)
-    converges(migration)
-
-    assert migration.outcome().status == "completed"
-    free_again(destination, usual)
     assert destination.owns_the_guest
 
 
@@ -244,44 +219,6 @@ def test_guest_that_was_limited_is_moved(source: VM, destination: VM, usual: flo
     assert destination.owns_the_guest
 
 
-@under(USUAL, SMALL, LARGE)
-@pytest.mark.parametrize("transport", [TCP, UNIX, EXEC], ids=str)
-def test_ring_loses_no_page(source: VM, destination: VM, transport: Live) -> None:
-    """A guest that writes fast arrives with all that it wrote, whatever its ring holds."""
-    source.set_guest(rate=FAST, duty=ALL_THE_TIME)
-    migration = start_migration(
-        source, to=destination, via=transport, bandwidth=HELD, downtime=NEVER
-    )
-    migration.wait_for_pass(4)
-    migration.release()
-
-    assert migration.outcome().status == "completed"
-    assert destination.owns_the_guest
-
-
-@under(USUAL, SMALL, LARGE)
-def test_ring_loses_no_page_there_and_back(source: VM) -> None:
-    """A guest that writes goes from ring to ring, and loses nothing."""
-    source.set_guest(rate=CALM * PAGES_A_MIB)
-
-    assert carry(source, via=TCP, times=4).owns_the_guest
-
-
-@under(USUAL, SMALL, LARGE)
-def test_ring_tells_what_the_guest_writes(source: VM) -> None:
-    """By the ring a guest is measured to write what it does; by the bitmap that it replaces not.
-
-    The bitmap is refused.
-    """
-    RING.require(source.build)
-    source.set_guest(rate=CALM * PAGES_A_MIB)
-
-    expect_rate(source, RING, CALM / 3, CALM * 3)
-    with pytest.raises(CommandRefused, match="dirty-bitmap is not enabled"):
-        start(source, BITMAP)
-    assert source.owns_the_guest
-
-
 # -- what needs no guest that runs under KVM ---------------------------------
 
 
@@ -315,6 +252,7 @@ def test_limit_of_a_vcpu_that_is_not_there_is_refused(source: VM) -> None:
 
 def test_limit_without_a_ring_is_refused(source: VM, destination: VM) -> None:
     """Where there is no dirty ring a limit is refused, in words, and the guest can be moved."""
+    require_limits(source.build)
     said = refusal(source, "set-vcpu-dirty-limit", {"dirty-rate": 7})
     assert "requires KVM" in said
     assert "dirty-ring-size" in said
@@ -328,7 +266,7 @@ def test_capability_without_a_ring_is_refused(source: VM, destination: VM) -> No
     """The same of the capability, on both sides."""
     LIMIT.require(source.build)
     for vm in (source, destination):
-        said = switched_on(vm, "dirty-limit")
+        said = refusal_to_switch_on(vm, "dirty-limit")
         assert "requires KVM" in said
         assert "dirty-ring-size" in said
 
@@ -340,16 +278,12 @@ def test_slowing_down_in_two_ways_is_refused(source: VM, destination: VM) -> Non
     """A guest is not slowed down by auto-converge and by dirty-limit together: in words."""
     LIMIT.require(source.build)
 
-    assert "conflicts with auto-converge" in switched_on(source, "auto-converge", "dirty-limit")
+    assert "conflicts with auto-converge" in refusal_to_switch_on(
+        source, "auto-converge", "dirty-limit"
+    )
 
     assert migrate(source, to=destination, via=TCP).status == "completed"
     assert destination.owns_the_guest
-
-
-def switched_on(vm: VM, *names: str) -> str:
-    """Have capabilities switched on that cannot be; return the refusal."""
-    wanted = [{"capability": name, "state": True} for name in names]
-    return refusal(vm, "migrate-set-capabilities", {"capabilities": wanted})
 
 
 @pytest.mark.parametrize(
@@ -369,20 +303,3 @@ def test_limit_out_of_range_is_refused(source: VM, destination: VM, name: str, v
     assert name in said.replace("_", "-")
     assert migrate(source, to=destination, via=TCP).status == "completed"
     assert destination.owns_the_guest
-
-
-@pytest.mark.parametrize(
-    ("unfit", "because"),
-    [
-        ("kvm,dirty-ring-size=1000", "must be a power of two"),
-        ("kvm,dirty-ring-size=131072", "too big"),
-        ("tcg,dirty-ring-size=4096", "not found"),
-    ],
-    ids=["no-power-of-two", "too-big", "tcg"],
-)
-def test_ring_that_cannot_be_is_refused_at_the_start(source: VM, unfit: str, because: str) -> None:
-    """QEMU does not start with a ring of a size that cannot be, or without KVM, and says why."""
-    USUAL.require(source.build)
-
-    assert because in refusal_to_start(source, unfit)
-    assert source.owns_the_guest
