@@ -199,3 +199,12 @@ def test_scenario_under_a_ring_is_unable_under_tcg() -> None:
     chosen = ("--profile", "default", "--src-qemu", SOUND, *UNDER_A_RING)
     with command("-m", "landfall", "plan", *chosen) as under_way:
         assert f"unable: {UNABLE}" in under_way.ended().output
+
+
+def test_ring_that_does_not_start_is_missing(start: Start, broken: Broken) -> None:
+    """Where QEMU cannot have its ring, and so no KVM, a scenario cannot be run, and says why."""
+    source, _destination = start(memory=8)
+
+    with pytest.raises(Missing, match="QEMU does not start with kvm,dirty-ring-size=131072"):
+        standing_by(source, Ring(131072))
+    assert broken() == {}
