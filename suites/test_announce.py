@@ -58,7 +58,8 @@ LATE = ("destination-killed", "truncated", "corrupted", "cancelled")
 FAULTS = [
     pytest.param(
         *met,
-        id=f"{met[0]}-{met[1]}",
+        (*TWO, *met[0].devices),
+        id=f"{met[0]}-{met[1]}-two",
         marks=[]
         if met[0].name in LATE and met[1] in (DEVICE_STATE, LAST_BYTE)
         else [pytest.mark.full],
@@ -218,8 +219,7 @@ def test_guest_is_announced_wherever_it_goes(source: VM, destination: VM) -> Non
 
 @pytest.mark.fault
 @quickly
-@with_two_cards
-@pytest.mark.parametrize(("fault", "phase", "cell"), FAULTS)
+@pytest.mark.parametrize(("fault", "phase", "cell", "devices"), FAULTS, indirect=["devices"])
 def test_guest_that_did_not_leave_is_announced_nowhere(
     source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
 ) -> None:

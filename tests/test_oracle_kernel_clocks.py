@@ -170,6 +170,22 @@ def test_clock_that_jumps_with_its_tsc_is_told_by_the_wall() -> None:
 ALL = ("mono", "mono0", "mono1", "raw", "boot", "real")
 
 
+def test_stay_in_which_no_clock_was_told_of_is_no_standing_still() -> None:
+    """A guest that ran on a third host in between stood still only on its way there and back."""
+    healthy = moved(source="tsc")
+    source, destination = healthy.sides
+    later = [_ahead(replace(h, at=h.at + 0.5), 0.5, *ALL) for h in destination.heard]
+    hop = life.event("RESUME", 1.1), life.event("STOP", 1.6)
+    arrival = life.event("RESUME", 1.6)
+    sides = (
+        source,
+        replace(destination, name="hop", heard=(), events=hop),
+        replace(destination, heard=tuple(later), events=(arrival,)),
+    )
+
+    assert "CLOCK_MONOTONIC, which" not in said(replace(healthy, sides=sides))
+
+
 def _ahead(heard: Heard, seconds: float, *keys: str) -> Heard:
     """Return a statement by some of whose clocks, of 1 GHz as is the TSC, it is so much later."""
     if heard.statement.kind != "clocks":
