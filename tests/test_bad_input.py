@@ -15,6 +15,10 @@ from tests.command import Command, Ended, command, qualify
 USAGE = 4
 REFUSED = [
     pytest.param("--src-qemu /nowhere/qemu", ["'/nowhere/qemu'", "fetch"], id="no-such-qemu"),
+    pytest.param("--matrix system,system", ["each once"], id="matrix-twice"),
+    pytest.param("--matrix system,", ["each once"], id="matrix-nothing"),
+    pytest.param("--matrix system,1.0", ["'1.0'", "fetch"], id="matrix-no-such-build"),
+    pytest.param("--matrix system --src-qemu system", ["leave system out"], id="matrix-and-side"),
     pytest.param("--dst-qemu 1.0", ["'1.0'", "system", "fetch"], id="no-such-build"),
     pytest.param("--src-qemu /etc", ["in /etc", "qemu-system-x86_64", "give"], id="no-qemu-there"),
     pytest.param("--src-qemu /etc/passwd", ["/etc/passwd", "executable", "give"], id="no-program"),
@@ -38,6 +42,11 @@ REFUSED = [
 NO_COMMAND = [
     pytest.param("fly", ["'fly'", "qualify"], id="command"),
     pytest.param("qemu fetch newest", ["newest", "give one like 10.0"], id="fetch"),
+    pytest.param("qemu diff system", ["NAME|PATH"], id="diff-of-one"),
+    pytest.param("qemu diff system 99.9", ["'99.9'", "fetch"], id="diff-with-none"),
+    pytest.param(
+        "qemu diff system system --machine fridge", ["no machine type fridge"], id="diff-machine"
+    ),
     pytest.param("qemu sell", ["sell", "fetch"], id="action"),
     pytest.param("qemu fetch", ["fetch", "version"], id="no-version"),
     pytest.param("doctor --all", ["--all"], id="option"),
