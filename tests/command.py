@@ -188,8 +188,12 @@ class Command:
 def qualify(
     *words: str, profile: str = "smoke", qemu: str = SOUND, **environment: str
 ) -> contextlib.AbstractContextManager[Command]:
-    """Start `landfall qualify`, its results and its pytest cache in folders of its own."""
-    asked = ("--profile", profile, "--src-qemu", qemu, "--results", "../results")
+    """Start `landfall qualify`, its results and its pytest cache in folders of its own.
+
+    `qemu` is the source's build, or empty: what the words say of builds is all that is said.
+    """
+    build = ("--src-qemu", qemu) if qemu else ()
+    asked = ("--profile", profile, *build, "--results", "../results")
     cache = ("-o", "cache_dir=$FOLDER/cache")
     return command("-m", "landfall", "qualify", *asked, *cache, *words, **environment)
 
