@@ -181,6 +181,7 @@ arrived:
         cmpl    $0x20, %eax
         jb      exception
         movl    %eax, AREA_ARRIVED
+        andl    $~INTERRUPTS, FLAGS(%esp)
         jmp     resume
 call:   incl    AREA_CALLS
 resume: popl    %ds

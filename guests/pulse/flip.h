@@ -32,6 +32,7 @@
 #define VECTOR_LEAVE    0x61 /* how virtual-8086 mode is left; VECTOR_CALL is in layout.h */
 #define FLAGS_V86       0x23002 /* VM, IOPL 3: `int` and `sti` need no help; `hlt` does */
 #define FLAGS_CHECKED   0x3400  /* IOPL and DF */
+#define INTERRUPTS      0x200   /* the flag IF */
 
 #define STACK_TOP       0xff0 /* of the 16-bit code */
 #define MONITOR_TOP     0x800 /* of the protected mode that serves virtual-8086 mode */

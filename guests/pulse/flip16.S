@@ -125,8 +125,8 @@ leave:  movl    AREA_LEAVE_SP, %esp
         ret
 
 /*
- * Real mode's interrupts. One that came from outside is only taken down: it stays in service, which keeps others of its
- * class away, until pulse has come back and takes it for good.
+ * Real mode's interrupts. One that came from outside is only taken down: it stays in service until pulse has come back
+ * and takes it for good. There is room for one, so whoever was interrupted goes on with interrupts off.
  */
         .balign 8
 stubs:
@@ -148,6 +148,7 @@ arrived:
         cmpl    $0x20, %eax
         jb      exception
         movl    %eax, AREA_ARRIVED
+        andw    $~INTERRUPTS, 14(%ebp)  /* FLAGS */
         jmp     2f
 1:      incl    AREA_CALLS
 2:      popl    %ebp
