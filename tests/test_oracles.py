@@ -377,6 +377,23 @@ def test_order_is_that_of_the_release(
     assert bool(words) == ("the status went" in told(contract.judge(history)))
 
 
+@pytest.mark.parametrize(("release", "excused"), [((7, 2), True), ((8, 1), False)])
+def test_stopped_guest_that_is_left_in_another_state(
+    release: Release,
+    *,
+    excused: bool,
+) -> None:
+    """Only a release that is known for it may leave a stopped guest in postmigrate."""
+    healthy = life.with_source(life.moved(), release=release)
+    failed = replace(
+        healthy.journeys[0], status="failed", was_live=False, due="paused", landed="postmigrate"
+    )
+
+    finding = contract.judge(replace(healthy, journeys=(failed,)))
+
+    assert ("should be paused on the source" in told(finding)) is not excused
+
+
 def test_order_of_a_destination_is_judged() -> None:
     """A destination that was done and goes on from where it cannot is told."""
     events = (*life.statuses(0.6, "active", "device"), life.event("RESUME", 1.1))
