@@ -80,7 +80,8 @@ def test_register_knows_a_scenario_in_a_matrix(
     """An entry's scenario is meant from whichever build to whichever, and in each round."""
     # fmt: off
     entry = Entry(
-        "id", "title", "2026-11-24", "", ("10.*",), "either", "tcg", (pattern,), ("x",), (), "",
+        "id", "title", "memory", "2026-11-24", "", ("10.*",), "either", "tcg", (pattern,), ("x",),
+        (), "",
     )
     # fmt: on
 
