@@ -158,7 +158,7 @@ class Page:
 
     def ready(self) -> Page:
         """Wait until the report's script has drawn everything."""
-        self.until("document.documentElement.dataset.ready === 'true'")
+        self.until("document.documentElement.dataset.ready")
         return self
 
     def press(self, key: str) -> None:
