@@ -12,9 +12,9 @@ import contextlib
 import json
 import os
 import select
-import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,6 +29,14 @@ OPTIONS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
+BECOME = """
+import fcntl, os, sys
+pipes = [fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[1:3]]
+for number, pipe in enumerate(pipes, start=3):
+    os.dup2(pipe, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Becomes the browser, which looks for its pipes at 3 and 4; a shell knows one digit only."""
 DEADLINE = 60.0
 """Seconds that an answer, or what is waited for in a page, may take."""
 
@@ -45,9 +53,8 @@ class Browser:
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
         words = [command, *OPTIONS, f"--user-data-dir={profile}", "about:blank"]
-        line = f"exec {shlex.join(words)} 3<&{theirs_in} 4>&{theirs_out}"
         self.process = subprocess.Popen(
-            ["sh", "-c", line],
+            [sys.executable, "-c", BECOME, str(theirs_in), str(theirs_out), *words],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -85,8 +92,16 @@ class Browser:
         answer: dict[str, Any] = json.loads(message)
         return answer
 
-    def open(self, url: str, width: int = 1280, height: int = 900, *, dark: bool = False) -> Page:
-        """Open a page in a window of its own and wait until its script has drawn it."""
+    def open(
+        self,
+        url: str,
+        width: int = 1280,
+        height: int = 900,
+        *,
+        dark: bool = False,
+        scripts: bool = True,
+    ) -> Page:
+        """Open a page in a window of its own and wait until it has been loaded."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
@@ -96,6 +111,7 @@ class Browser:
         page.resize(width, height)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         page.ask("Emulation.setEmulatedMedia", features=[scheme])
+        page.ask("Emulation.setScriptExecutionDisabled", value=not scripts)
         page.ask("Page.navigate", url=url)
         self._hear("Page.loadEventFired", session)
         return page
