@@ -136,3 +136,10 @@ def test_build_that_was_made_anew_is_asked_again(
         probe("x", str(binary), far)
 
         assert len(far.ran) > asked
+
+
+@pytest.mark.qemu
+def test_build_says_by_what_it_runs_guests(build: QemuBuild) -> None:
+    """The accelerators of a build are its own, without what only a test has."""
+    assert "tcg" in build.accelerators
+    assert not build.accelerators & {"accel", "qtest"}

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from landfall import fetch
-from landfall.errors import UsageError
+from landfall.errors import HarnessError, UsageError
 from landfall.packages import Archive, Distribution, Source, agree, archive, parse, suites
 
 DEB822 = """\
@@ -232,3 +233,21 @@ def test_fetch(tmp_path: Path) -> None:
     assert "qemu-system-x86" in [package.name for package in build.packages]
     names = sorted(entry.name for entry in (tmp_path / "builds").iterdir())
     assert names == [".lock", "10.0"]
+
+
+@pytest.mark.network
+def test_interrupted_fetch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was downloaded before a fetch was cut off is not downloaded again."""
+    pulled: list[set[int]] = []
+
+    def cut_off(name: str, suite: str, files: Mapping[Path, object], folder: Path) -> None:
+        pulled.append({file.stat().st_ino for file in files})
+        raise HarnessError("cut off")
+
+    monkeypatch.setattr(fetch, "_assemble", cut_off)
+    for _ in range(2):
+        with pytest.raises(HarnessError, match="cut off"):
+            fetch.fetch("10.0", tmp_path / "builds")
+
+    assert pulled[0] == pulled[1]
+    assert fetch.fetched(tmp_path / "builds") == []

@@ -16,6 +16,7 @@ from landfall.build import QemuBuild
 from landfall.errors import UsageError
 from landfall.host import LocalHost
 from landfall.known import HANDFUL, Entry
+from landfall.oracles import ORACLES
 from landfall.verdict import Observation, ScenarioResult, Verdict
 from tests.command import ROOT
 
@@ -26,6 +27,7 @@ SCENARIO = "suites/test_speed.py::test_sent_again[tcp-16]"
 ENTRY = Entry(
     id="lost-page",
     title="QEMU loses a page",
+    promise="memory",
     since="2026-11-23",
     url="",
     builds=("7.2.*",),
@@ -200,6 +202,7 @@ def test_entry_is_whole(entry: Entry) -> None:
 
     assert entry.signatures
     assert entry.evidence
+    assert entry.promise in {oracle.name for oracle in ORACLES}
     assert entry.side in ("source", "destination", "either")
     assert entry.accel in ("tcg", "kvm")
     assert wild == empty == []

@@ -12,6 +12,7 @@ from landfall.blackout import between
 from landfall.history import Comparison, Fate, History, Side
 from landfall.line import Heard
 from landfall.oracles import ORACLES, Oracle, contract, cpu, host, memory, ownership, time
+from landfall.oracles.order import Release
 from landfall.verdict import Finding, Verdict
 from tests import life
 
@@ -352,6 +353,55 @@ def test_wrong_order_of_statuses_breaks_the_contract() -> None:
     finding = contract.judge(life.with_source(life.moved(), events=events))
 
     assert "the status went from active to setup" in told(finding)
+
+
+@pytest.mark.parametrize(
+    ("release", "names", "words"),
+    [
+        ((9, 2), ("setup", "active", "completed"), ""),
+        ((10, 0), ("setup", "active", "completed"), "from active to completed"),
+        ((10, 0), ("setup", "active", "device", "completed"), ""),
+        ((10, 2), ("setup", "active", "failing", "failed"), "from active to failing"),
+        ((11, 0), ("setup", "active", "failing", "failed"), ""),
+        (None, ("setup", "active", "failing", "failed"), ""),
+    ],
+)
+def test_order_is_that_of_the_release(
+    release: Release | None, names: tuple[str, ...], words: str
+) -> None:
+    """What one release passes over another must pass through, and the reverse."""
+    events = (*life.statuses(0.5, *names), life.event("STOP", 1.0))
+    history = life.with_source(life.moved(), events=events, release=release)
+
+    assert words in told(contract.judge(history))
+    assert bool(words) == ("the status went" in told(contract.judge(history)))
+
+
+@pytest.mark.parametrize(("release", "excused"), [((7, 2), True), ((8, 1), False)])
+def test_stopped_guest_that_is_left_in_another_state(
+    release: Release,
+    *,
+    excused: bool,
+) -> None:
+    """Only a release that is known for it may leave a stopped guest in postmigrate."""
+    healthy = life.with_source(life.moved(), release=release)
+    failed = replace(
+        healthy.journeys[0], status="failed", was_live=False, due="paused", landed="postmigrate"
+    )
+
+    finding = contract.judge(replace(healthy, journeys=(failed,)))
+
+    assert ("should be paused on the source" in told(finding)) is not excused
+
+
+def test_order_of_a_destination_is_judged() -> None:
+    """A destination that was done and goes on from where it cannot is told."""
+    events = (*life.statuses(0.6, "active", "device"), life.event("RESUME", 1.1))
+    history = life.with_destination(life.moved(), events=(*events, *life.statuses(1.2, "setup")))
+
+    assert "on the destination the status went from device to setup" in told(
+        contract.judge(history)
+    )
 
 
 def test_failed_load_that_let_the_guest_go_breaks_the_contract() -> None:
