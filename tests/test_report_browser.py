@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 from landfall import timeline
+from landfall.clock import Bell
 from landfall.report import html, results
 from landfall.verdict import ScenarioResult, Verdict
 from tests.browser import Browser, Page, browser, found
@@ -187,15 +187,27 @@ def test_page_is_fit_for_everybody(
     """Axe finds nothing serious, with a scenario open, in each width and scheme."""
     page = window.open(put(tmp_path, missing=("A part.",)), width, 900, dark=dark).ready()
     page.run("reveal(scenarios[2])")
+
+    assert complaints_of_axe(page) == []
+
+
+def test_axe_sees_what_is_not_fit(page: Page) -> None:
+    """A button without a name and pale letters are seen: what finds nothing has looked."""
+    page.run("document.querySelector('main').prepend(make('button', {}), make('p', {}, 'pale'))")
+    page.run("document.querySelector('main > p').style.color = '#ddd'")
+
+    assert {name for _, name, _ in complaints_of_axe(page)} == {"button-name", "color-contrast"}
+
+
+def complaints_of_axe(page: Page) -> list[Any]:
+    """Return what axe-core finds serious or critical: impact, rule, elements."""
     page.ask("Page.setBypassCSP", enabled=True)
     page.run(f"{AXE}; 1")
-
     violations = page.run(
         "axe.run().then((told) => told.violations.map((v) =>"
         " [v.impact, v.id, v.nodes.map((node) => node.html.slice(0, 120))]))"
     )
-
-    assert [each for each in violations if each[0] in GRAVE] == []
+    return [each for each in violations if each[0] in GRAVE]
 
 
 @pytest.mark.parametrize("width", [1280, 400])
@@ -275,8 +287,15 @@ def test_missing_timeline_is_said_to_be(window: Browser, tmp_path: Path, left: s
 def test_nothing_of_a_browser_is_left() -> None:
     """A browser that was closed has ended with all its processes."""
     with browser() as one:
-        pid = one.process.pid
-    left = subprocess.run(["pgrep", "-g", str(pid)], capture_output=True, check=False)
+        one.open("about:blank")
+        os.killpg(one.process.pid, 0)
 
-    assert one.process.returncode is not None
-    assert left.stdout == b""
+    Bell().wait(lambda: not _lives(one.process.pid), within=10.0, what="its end", look_every=0.02)
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
