@@ -47,6 +47,8 @@ def put(folder: Path, *scenarios: ScenarioResult, **changed: Any) -> str:
     for one in run.scenarios:
         if one.evidence:
             (folder / one.evidence).mkdir(parents=True, exist_ok=True)
+            for name in ("command", "qmp.jsonl", "serial", "statements.jsonl", "stderr"):
+                (folder / one.evidence / f"destination-2.{name}").touch()
             timeline.write(moved(), [(100.05, "cancelled, first-pass")], folder / one.evidence)
     return html.write(run, folder).as_uri()
 
