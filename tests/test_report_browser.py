@@ -128,6 +128,20 @@ def test_any_dimension_can_be_chosen(page: Page) -> None:
         assert values <= set(columns[name])
 
 
+def test_crossing_is_a_pair_and_a_machine(window: Browser, tmp_path: Path) -> None:
+    """The scenarios of a matrix are grouped by from which build to which, and by machine."""
+    kept = SAMPLE.having(Verdict.KEPT)[0]
+    crossings = ("7.2-to-10.0-q35", "7.2-to-10.0-pc", "10.0-to-7.2-pc", "10.0-to-10.0-itself")
+    made = [replace(kept, id=name, dimensions={"crossing": name}) for name in crossings]
+
+    page = window.open(put(tmp_path, *made)).ready()
+    columns = page.run("[...document.querySelectorAll('#heat thead th')].map((t) => t.innerText)")
+    names = page.run("grouping")
+
+    assert columns == ["Promise", "7.2 to 10.0", "10.0 to 7.2", "10.0 to 10.0"]
+    assert names == ["build_pair", "machine_type"]
+
+
 def test_everything_is_done_by_keys(page: Page) -> None:
     """Slash searches, j and k go, Enter opens, n finds what was not kept, ? helps, Escape ends."""
     page.press("/")
