@@ -100,6 +100,24 @@ def test_timeline_has_both_sides_on_one_clock(page: Page) -> None:
     assert where[6] >= where[5]
 
 
+def test_curves_tell_how_fast_it_went(window: Browser, tmp_path: Path) -> None:
+    """Where query-migrate was asked over some time, what was sent is drawn in MB/s."""
+    url = put(tmp_path, BROKEN)
+    samples = tuple(
+        {"total-time": n * 100, "ram": {"transferred": n * 2_000_000, "remaining": 5_000_000}}
+        for n in range(1, 11)
+    )
+    (journey,) = moved().journeys
+    slow = moved(journeys=(replace(journey, ended=101.1, samples=samples),))
+    timeline.write(slow, [], tmp_path / BROKEN.evidence)
+    html.write(replace(SAMPLE, scenarios=(BROKEN,)), tmp_path)
+
+    page = window.open(url).ready()
+    said = page.run("[...document.querySelectorAll('.curve')].map((c) => c.ariaLabel)")
+
+    assert said == ["MB/s: sent, dirtied; at most 20.0", "MB that remain: remaining; at most 5.00"]
+
+
 def test_cell_of_the_heat_map_filters(page: Page) -> None:
     """A click on a cell shows its scenarios alone; Escape shows all again."""
     page.run("document.querySelector('#heat td.broken button').click()")

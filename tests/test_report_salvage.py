@@ -190,6 +190,17 @@ def test_folder_without_a_run_is_a_usage_error(
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+def test_report_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> None:
+    """A place where no file can be is told in one line."""
+    results.write(SAMPLE, tmp_path)
+    (tmp_path / html.FILE_NAME).mkdir()
+
+    with pytest.raises(UsageError, match=r"cannot write .*report\.html") as caught:
+        command.main([str(tmp_path)])
+
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.qemu
 def test_run_that_is_killed_leaves_its_report() -> None:
     """SIGKILL in the midst: `landfall report` tells what was found and what was not."""

@@ -53,8 +53,9 @@ def run(*verdicts: str, asked: int = 0, status: int = 0, **changed: object) -> R
         ),
         pytest.param(
             run("a broken", "b kept", "c known", builds=TWO, status=1),
-            "1 of 3 promises broken (a scenario's own claim), 1 kept, 1 broken by known bugs only; "
-            "3 of 3 scenarios ran to a verdict (100 %); QEMU 7.2.22 to 10.0.2, on alpha to beta, kvm.",
+            "1 of 3 promises broken (a scenario's own claim), 1 kept, "
+            "1 broken by known bugs only; 3 of 3 scenarios ran to a verdict (100 %); "
+            "QEMU 7.2.22 to 10.0.2, on alpha to beta, kvm.",
             id="broken",
         ),
         pytest.param(
