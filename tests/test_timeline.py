@@ -13,6 +13,7 @@ from landfall import timeline
 from landfall.announce import Frame, packet
 from landfall.history import Card, Fate, History, Journey, Side
 from landfall.line import Heard
+from landfall.network.facts import Network, Sighting, Wired
 from landfall.qmp import Event
 from landfall.report.embedded import Words
 from landfall.report.timelines import drawn, room_for
@@ -86,6 +87,28 @@ def test_both_sides_stand_on_one_clock() -> None:
         {"at": 0.17, "card": "nic0", "announces": False},
     ]
     assert told["blackouts"] == [[0.08, 0.14]]
+
+
+def test_frames_on_a_bridge_are_on_the_same_clock() -> None:
+    """What a guest sent is told where it entered the bridge, and what others sent is not."""
+    mine, other = packet(MAC), packet("52:54:00:00:00:01")
+    frames = (
+        *(Sighting("there", 1000.15 + n / 1000, mine[:12] + bytes(48)) for n in range(1500)),
+        Sighting("there", 1000.15, other),
+        Sighting("here", 1000.15, mine),
+        Sighting("there", 1000.1512, mine),
+    )
+    side = Side(
+        "destination",
+        events=(Event("RESUME", {}, 100.2, 1000.2), Event("STOP", {}, 100.5, 1000.4)),
+        left=(Wired("there", MAC, Network(frames)),),
+    )
+
+    told = timeline.recorded(moved(sides=(*moved().sides[:1], side)))["sides"][1]["packets"]
+
+    assert told[0] == {"at": 0.15, "card": "bridge", "announces": False}
+    assert [each["at"] for each in told if each["announces"]] == [0.1512]
+    assert 300 < len(told) < 600
 
 
 def test_query_migrate_is_told_by_when_it_was_asked() -> None:
