@@ -69,7 +69,12 @@ def run(*verdicts: str, asked: int = 0, status: int = 0, **changed: object) -> R
             "Interrupted: all 1 promise kept; 1 of 2000 scenarios ran to a verdict (0.1 %); ",
             id="interrupted",
         ),
-        pytest.param(run(asked=3), "Nothing was run: 0 of 0 promises kept; 0 of 3", id="nothing"),
+        pytest.param(run(asked=3), "Nothing was run; 0 of 3 scenarios ran", id="nothing"),
+        pytest.param(
+            run(asked=3, status=2),
+            "Interrupted before any scenario had its result; 0 of 3 scenarios ran",
+            id="cut at once",
+        ),
         pytest.param(
             run("a kept", hosts={}, builds={}),
             "All 1 promise kept; 1 of 1 scenario ran to a verdict (100 %); "
