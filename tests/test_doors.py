@@ -49,6 +49,7 @@ NEVER = {
     "offer": ("judgement", "oracles", "plugin", "report"),
     "storage": ("vm", "migration", "attempt", "transport", "image", "oracles", "plugin", "report"),
     "mirroring": ("judgement", "oracles", "plugin", "report"),
+    "timeline": ("vm", "migration", "attempt", "stage", "oracles", "plugin", "report"),
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),

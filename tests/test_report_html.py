@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -17,7 +19,8 @@ import pytest
 from landfall.report import html, results
 from landfall.report.markup import Markup, element
 from landfall.report.run import Run
-from landfall.report.words import seconds
+from landfall.report.sentence import sentence
+from landfall.report.words import plain, seconds
 from landfall.verdict import Blackout, Observation, ScenarioResult
 
 SAMPLE = results.read(Path(__file__).with_name("test_report_sample"))
@@ -64,9 +67,28 @@ def written(folder: Path, *scenarios: ScenarioResult) -> str:
     return html.write(run, folder).read_text(encoding="utf-8")
 
 
-def row_of(text: str) -> str:
-    """Return what the rows of the first promise say."""
-    return Page(text.partition("<tbody>")[2].partition("</tbody>")[0]).text
+def data_of(text: str) -> Any:
+    """Return the JSON that the page's script reads."""
+    start = '<script type="application/json" id="data">'
+    return json.loads(text.partition(start)[2].partition("</script>")[0])
+
+
+def told_of(text: str, number: int = 0) -> str:
+    """Return all that the page's data says of a scenario, as words."""
+    data = data_of(text)
+    return " ".join(_words(data["scenarios"][number], data["words"]))
+
+
+def _words(told: Any, words: list[Any]) -> Iterator[str]:
+    """Yield every text, and the word of every number that has one."""
+    if isinstance(told, list):
+        for each in told:
+            yield from _words(each, words)
+    elif isinstance(told, str):
+        yield told
+    elif isinstance(told, int) and not isinstance(told, bool) and 0 <= told < len(words):
+        word = words[told]
+        yield word if isinstance(word, str) else " ".join(_words(word, words))
 
 
 def test_page_is_well_formed(tmp_path: Path) -> None:
@@ -82,7 +104,7 @@ def test_page_needs_nothing_beside_it(tmp_path: Path) -> None:
     page = Page(text)
 
     addresses = [each["href"] for each in page.all("a")]
-    loaded = {"img", "link", "iframe", "object", "base", "audio", "video", "svg"}
+    loaded = {"img", "link", "iframe", "object", "base", "audio", "video", "image", "use"}
 
     assert {url for url in addresses if ":" in url} == {
         "https://gitlab.com/qemu-project/qemu/-/issues/1",
@@ -90,18 +112,24 @@ def test_page_needs_nothing_beside_it(tmp_path: Path) -> None:
     }
     assert loaded.isdisjoint(name for name, _ in page.elements)
     assert [each for _, each in page.elements if "src" in each] == []
-    assert re.findall(r"url\(|@import", text) == []
+    assert re.findall(r"url\(|@import|fetch\(|XMLHttp|innerHTML", text) == []
 
 
 def test_policy_lets_only_our_own_script_run(tmp_path: Path) -> None:
-    """The page forbids every script but its own, which it names by hash."""
+    """The page forbids every script and every style but its own, which it names by hash."""
     text = written(tmp_path)
-    script = text.partition("<script>")[2].partition("</script>")[0]
+    script, style = (
+        text.partition(f"<{name}>")[2].partition(f"</{name}>")[0] for name in ("script", "style")
+    )
 
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    digests = [
+        base64.b64encode(hashlib.sha256(each.encode()).digest()).decode()
+        for each in (style, script)
+    ]
 
     assert "default-src 'none'; base-uri 'none'; form-action 'none'; style-src" in text
-    assert f"script-src 'sha256-{digest}'" in text
+    assert f"style-src 'sha256-{digests[0]}'; script-src 'sha256-{digests[1]}'\"" in text
+    assert " style=" not in text.partition("<body>")[2].partition("<script")[0]
 
 
 def hostile_run() -> Run:
@@ -137,8 +165,10 @@ def test_nothing_that_was_said_becomes_markup(tmp_path: Path) -> None:
     """Whatever a guest, a file or a user said is shown as text, in every place."""
     text = html.page(hostile_run(), tmp_path)
 
-    assert text.count("<script") == 1
-    assert "alert('x')" not in text
+    assert text.count("<script") == 2
+    assert text.count("</script") == 2
+    assert "<script>alert" not in text
+    assert data_of(text)["scenarios"][0][0] == plain(HOSTILE)
     assert "\x00" not in text
     assert "\x1b" not in text
 
@@ -156,10 +186,10 @@ def test_only_web_addresses_become_links(tmp_path: Path, url: str) -> None:
 
 def test_top_says_what_and_where(tmp_path: Path) -> None:
     """The top holds the verdict, the counts and the facts of run, builds and hosts."""
-    top = Page(written(tmp_path).partition("<form")[0]).text
+    top = Page(written(tmp_path)).text
 
     facts = [
-        SAMPLE.verdict,
+        sentence(SAMPLE),
         "Exit status 1: a promise was broken.",
         "1 broken",
         "tcg (/dev/kvm is not here)",
@@ -174,32 +204,52 @@ def test_top_says_what_and_where(tmp_path: Path) -> None:
     assert [fact for fact in facts if fact not in top] == []
 
 
-def test_row_says_everything(tmp_path: Path) -> None:
-    """A row holds the verdict's word, the claim, the id, what was seen, the times, the counts."""
-    row = row_of(written(tmp_path, BROKEN))
+def test_data_says_everything(tmp_path: Path) -> None:
+    """The data of a scenario has its claim, id, dimensions, what was seen, and the counts."""
+    told = told_of(written(tmp_path, BROKEN))
 
     parts = [
-        "broken",
         BROKEN.claim,
         BROKEN.id,
         "transport exec",
         *(each.text for each in BROKEN.observations),
-        "1.00 s 500 ms 150 ms 100 ms 30.0 ± 1.0 ms",
-        "heartbeats after 40",
-        "pages checked 32,768",
+        "heartbeats_after",
         "does not apply: this machine has no network card",
     ]
-    assert [part for part in parts if part not in row] == []
+    assert [part for part in parts if part not in told] == []
+    data = data_of(written(tmp_path, BROKEN))
+    assert dict(zip(data["stages"], data["scenarios"][0][9], strict=True))["total"] == 1000.0
+    assert data["scenarios"][0][10] == [[30.0, 1.0]]
+
+
+def test_case_says_what_broke_without_the_script(tmp_path: Path) -> None:
+    """What broke stands in the page itself: verdict, claim, id, what was seen."""
+    case = Page(written(tmp_path).partition("<article")[2].partition("</article>")[0]).text
+
+    parts = [BROKEN.claim, BROKEN.id, *(each.text for each in BROKEN.observations[:3])]
+    assert [part for part in parts if part not in case] == []
+
+
+def test_many_cases_stand_in_a_table(tmp_path: Path) -> None:
+    """Of very many broken scenarios fifty are told in full, a thousand in short, all counted."""
+    many = [replace(BROKEN, id=f"{BROKEN.id}{n}", evidence="") for n in range(1100)]
+
+    text = written(tmp_path, *many)
+    page = Page(text)
+
+    assert len(page.all("article")) == 50
+    assert "and 50 more, in the list of scenarios" in page.text
+    assert len(data_of(text)["scenarios"]) == 1100
+    assert text.count(BROKEN.claim) < 1200
 
 
 def test_broken_stands_first(tmp_path: Path) -> None:
-    """The first row is a broken one, and the top links to it."""
+    """The first promise is a broken one, and so is the first case."""
     page = Page(written(tmp_path))
-    rows = [each for each in page.all("tr") if "id" in each]
 
-    assert rows[0] == {"id": "s3", "class": "broken"}
-    assert "#s3" in {each["href"] for each in page.all("a")}
-    assert len(rows) == len(SAMPLE.scenarios)
+    assert page.all("article")[0] == {"id": "s3", "class": "case broken"}
+    assert {"scope": "row", "class": "broken"} in page.all("th")
+    assert "#broken" in {each["href"] for each in page.all("a")}
 
 
 def test_evidence_is_linked_where_it_lies(tmp_path: Path) -> None:
@@ -209,14 +259,20 @@ def test_evidence_is_linked_where_it_lies(tmp_path: Path) -> None:
     for name in ("destination.serial", "a ?#%:b/50%.txt"):
         (folder / name).write_text("x")
 
-    page = Page(written(tmp_path))
+    text = written(tmp_path)
+    page = Page(text)
 
-    addresses = [each["href"] for each in page.all("a") if "evidence" in each["href"]]
+    addresses = [each["href"] for each in page.all("a") if "evidence/" in each["href"]]
     assert len(addresses) == 4
     assert [
         each for each in addresses if not (tmp_path / unquote(urlsplit(each).path)).exists()
     ] == []
-    assert "evidence: 2 files" in page.text
+    listed = [row for row in data_of(text)["scenarios"] if row[11]]
+    assert [(row[0], row[13]) for row in listed] == [(BROKEN.id, 2)]
+    files = data_of(text)["words"][listed[0][12]]
+    assert [
+        path for _, path in files if not (folder / unquote(urlsplit(path).path)).exists()
+    ] == []
 
 
 @pytest.mark.parametrize("evidence", ["/etc", "../outside", "evidence/../../outside", ".", ""])
@@ -243,11 +299,27 @@ def test_evidence_that_no_disk_can_hold_is_not_listed(tmp_path: Path) -> None:
 
 
 def test_page_works_without_its_script(tmp_path: Path) -> None:
-    """Without the script all rows show, and controls that would do nothing do not."""
-    page = Page(written(tmp_path))
+    """Without the script nothing shows that would do nothing, and all that matters does."""
+    text = written(tmp_path)
+    page = Page(text)
 
-    assert [each for each in page.all("form") if "hidden" not in each] == []
-    assert [each for each in page.all("tr") if "hidden" in each] == []
+    hidden = {each["id"] for each in page.all("section") if "hidden" in each}
+    assert hidden == {"scenarios", "times"}
+    before = Page(text.partition('<section id="scenarios"')[0]).text
+    assert page.all("form")
+    assert "<form" not in text.partition('<section id="scenarios"')[0]
+    assert [p.sentence for p in SAMPLE.promises if p.sentence not in before] == []
+
+
+def test_what_is_missing_is_said_at_the_top(tmp_path: Path) -> None:
+    """What could not be read, and evidence that is gone, stand before everything else."""
+    run = replace(SAMPLE, missing=("The run did not come to its end: 2 of 7 have no result",))
+
+    text = Page(html.page(run, tmp_path).partition('id="promises"')[0]).text
+
+    assert "What is missing here The run did not come to its end" in text
+    assert "The evidence of 6 scenarios is gone: evidence/" in text
+    assert text.partition("live migration, qualified")[2].startswith(" Interrupted")
 
 
 def test_unknown_numbers_are_said_to_be_unknown(tmp_path: Path) -> None:
@@ -257,10 +329,10 @@ def test_unknown_numbers_are_said_to_be_unknown(tmp_path: Path) -> None:
         BROKEN, blackouts=(Blackout(nan, nan), Blackout(0.01, nan)), durations={"total": nan}
     )
 
-    row = row_of(written(tmp_path, scenario))
+    row = data_of(written(tmp_path, scenario))["scenarios"][0]
 
-    assert "not known not known 10.0 ms, uncertainty not known" in row
-    assert "nan" not in row
+    assert row[9] == [None] * 6
+    assert row[10] == [[None, None], [10.0, None]]
 
 
 def test_markup_is_made_of_elements_only() -> None:
