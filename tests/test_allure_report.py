@@ -28,6 +28,16 @@ FLIP = shlex.join(
 TWO = "continues_on_the_destination and test_success"
 """Selects one scenario by tcp and one by exec."""
 PATIENCE = 300
+ROOT = Path(__file__).parents[1]
+ACTIONS = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_SERVER_URL": "https://github.example",
+    "GITHUB_REPOSITORY": "o/r",
+    "GITHUB_SHA": "c0ffee",
+    "GITHUB_RUN_NUMBER": "12",
+    "GITHUB_WORKSPACE": str(ROOT),
+}
+"""What a job of GitHub Actions has in its environment."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ def runs(allure: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Made]:
     together = tmp_path_factory.mktemp("runs")
     made = []
     for name, words in (("kept", ()), ("broken", ("--through", FLIP, "-n", "2"))):
-        with qualify("-k", TWO, *words, GITHUB_ACTIONS="") as under_way:
+        server = {**ACTIONS, "GITHUB_STEP_SUMMARY": str(together / f"{name}.md")}
+        with qualify("-k", TWO, *words, **server) as under_way:
             ended = under_way.ended()
             assert ended.document is not None, ended.output + ended.errors
             shutil.move(under_way.results, together / name)
@@ -182,3 +193,17 @@ def test_junit_of_a_run_on_two_workers_is_whole(broken: Made) -> None:
     output = tests[0].findtext("system-out", "")
     assert {"verdict: broken"} <= set(output.splitlines())
     assert "blackout: " in output
+
+
+def test_github_is_told_of_a_run_on_two_workers(kept: Made, broken: Made) -> None:
+    """Each failure is annotated once at its line, and both runs added to their job's summary."""
+    suite = (ROOT / "suites" / "test_success.py").read_text().splitlines()
+    line = 1 + next(n for n, text in enumerate(suite) if "_continues_on_the_destination(" in text)
+    errors = [each for each in broken.ended.output.splitlines() if each.startswith("::error ")]
+    summaries = [made.results.with_suffix(".md").read_text() for made in (kept, broken)]
+
+    assert len(errors) == 2
+    assert all(f"file=suites/test_success.py,line={line}," in each for each in errors)
+    assert "::error" not in kept.ended.output
+    assert summaries[0].startswith("## Every promise was kept: 2 kept.")
+    assert summaries[1].count("./landfall repro ") == 2
