@@ -199,24 +199,31 @@ def test_tmt_takes_plan_and_test(linters: Path, place: Path) -> None:
 
 
 @pytest.mark.qemu
-def test_github_jobs_are_the_plans_shards(place: Path) -> None:
-    """The plan's step hands on a matrix; its shards are run, and together are the whole."""
+@pytest.mark.network
+def test_github_jobs_are_the_plans_shards_and_one_report_is_made_of_them(place: Path) -> None:
+    """The plan's matrix is run shard by shard, each scenario once; Allure makes one of all."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not here")
     output = place / "output"
 
     planned = run(github_step("plan", "plan --json"), place, SHARDS="2", GITHUB_OUTPUT=str(output))
-
     name, _, text = output.read_text().partition("=")
     shards = json.loads(text)["include"]
+    ran = [qualified(place / f"landfall-{n}", place, one["shard"]) for n, one in enumerate(shards)]
+    reported = run(github_step("report", "allure"), place)
+
     assert (planned.returncode, name) == (0, "matrix"), planned.stderr
     assert shards == [{"shard": "1/2", "scenarios": 1}, {"shard": "2/2", "scenarios": 1}]
-    ran = [qualified(place / shard["shard"][0], place, shard["shard"]) for shard in shards]
     whole = {each["id"] for each in json.loads((place / "plan.json").read_text())["scenarios"]}
     assert sorted(chain.from_iterable(ran)) == sorted(whole)
+    assert reported.returncode == 0, reported.stderr
+    counted = json.loads((place / "allure-report" / "widgets" / "statistic.json").read_text())
+    assert (counted["total"], counted["passed"]) == (2, 2)
+    assert (place / "allure-history.jsonl").exists()
 
 
 def qualified(results: Path, place: Path, shard: str) -> list[str]:
     """Run the workflow's qualifying step of a shard; return the scenarios that ran."""
-    shutil.rmtree(place / "results", ignore_errors=True)
     ended = run(github_step("qualify", "qualify"), place, SHARD=shard)
     assert ended.returncode == 0, ended.stdout
     shutil.move(place / "results", results)
