@@ -34,6 +34,8 @@ REFUSED = [
     pytest.param("--results /etc/passwd/r", ["/etc/passwd/r", "can be written"], id="results"),
     pytest.param("--shard 3/2", ["--shard 3/2", "such as 2/4"], id="shard"),
     pytest.param("--shard one", ["--shard one", "such as 2/4"], id="no-shard"),
+    pytest.param("--shards 0", ["--shards 0", "at least 1"], id="no-shards"),
+    pytest.param("--shards 4", ["plan --json", "use --shard I/N"], id="shards-of-a-run"),
     pytest.param("--loop 0", ["--loop 0", "at least 1"], id="loop"),
 ]
 REFUSED_MATRIX = [

@@ -19,6 +19,7 @@ OF_QEMU = (
     "qmp", "ram", "stage", "storage", "transport", "vm", "wire", "writing",
 )  # fmt: skip
 NEVER = {
+    "acting": ("vm", "stage", "migration", "attempt", "oracles", "plugin", "report"),
     "children": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "program": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "piped": ("migration", "attempt", "wire", "oracles", "plugin", "report"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,12 +15,12 @@ ENTRY = Path(__file__).parents[1] / "landfall"
 USAGE = 4
 
 
-def entered(*words: str) -> subprocess.CompletedProcess[str]:
+def entered(*words: str, path: str = "/bin:/usr/bin") -> subprocess.CompletedProcess[str]:
     """Run the entry where nothing is set up, and nothing may be."""
     environment = {
         "LANDFALL_NO_INSTALL": "1",
         "LANDFALL_VENV": "/nowhere",
-        "PATH": "/bin:/usr/bin",
+        "PATH": path,
     }
     return subprocess.run(
         [str(ENTRY), *words], env=environment, capture_output=True, text=True, check=False
@@ -42,3 +43,21 @@ def test_command_that_is_none_is_refused_at_the_door() -> None:
 
     assert ended.returncode == USAGE
     assert ended.stderr == "landfall: no command 'conquer'; ./landfall --help lists them\n"
+
+
+@pytest.mark.parametrize(("command", "is_told"), [("test", True), ("qualify", False)])
+def test_what_only_the_tests_need_is_looked_for_by_them_alone(
+    tmp_path: Path,
+    command: str,
+    is_told: bool,  # noqa: FBT001 - pytest hands values over by name
+) -> None:
+    """Who qualifies a QEMU is not told to install what the project's own tests need."""
+    for name in ("sh", "readlink", "sha256sum", "id", "apt-get"):
+        found = shutil.which(name) or "/bin/true"
+        (tmp_path / name).symlink_to(found)
+
+    ended = entered(command, path=str(tmp_path))
+
+    assert ended.returncode == USAGE
+    assert "missing:" in ended.stderr
+    assert ("Allure's own command line" in ended.stderr) is is_told

@@ -277,3 +277,15 @@ def test_doctor_tells_what_to_do_about_what_does_not_work() -> None:
 
     assert any(each["name"].startswith("QEMU") and each["works"] for each in checks)
     assert helpless == []
+
+
+def test_report_that_cannot_be_written_is_an_error_of_the_harness(tmp_path: Path) -> None:
+    """What is in a report's way is named in one line, the others are written, and 3 is left."""
+    (tmp_path / "allure").write_text("in the way")
+
+    ended = run("-k", ONE, "--results", str(tmp_path))
+
+    assert ended.status == 3
+    assert f"ERROR: cannot write {tmp_path}/allure: " in ended.output
+    assert "Traceback" not in ended.output + ended.errors
+    assert {"results.json", "junit.xml", "report.html"} <= {p.name for p in tmp_path.iterdir()}

@@ -52,17 +52,77 @@ def test_each_promise_has_a_line() -> None:
 
 
 def test_broken_scenario_is_told_with_its_evidence() -> None:
-    """A broken scenario has its claim, its id, three observations and its evidence."""
+    """A broken scenario has its claim, id, three observations, evidence, and what to do."""
     assert section("Broken (1)").splitlines()[1:] == [
-        "  The guest continues on the destination as if nothing had happened.",
-        "    suites/test_success.py::test_guest_continues_on_the_destination[exec]",
-        "    memory: page 0x1a3f000 holds generation 41 on the destination; "
+        "  1 of 4   Upon success the guest continues to run on the destination.",
+        "    The guest continues on the destination as if nothing had happened.",
+        "      suites/test_success.py::test_guest_continues_on_the_destination[exec]",
+        "      memory: page 0x1a3f000 holds generation 41 on the destination; "
         "the guest last wrote 44",
-        "    memory: page 0x1a3f000 differs between source and destination",
-        "    memory: page 0x1a40000 differs between source and destination",
-        "    more: 1 observation in the report",
-        "    evidence: reports/now/evidence/3-[exec]",
+        "      memory: page 0x1a3f000 differs between source and destination",
+        "      memory: page 0x1a40000 differs between source and destination",
+        "      more: 1 observation in the report",
+        "      evidence: reports/now/evidence/3-[exec]",
+        "      again: ./landfall repro "
+        "'suites/test_success.py::test_guest_continues_on_the_destination[exec]' "
+        "--results reports/now",
     ]
+
+
+def test_first_lines_of_what_qemu_said_are_told(tmp_path: Path) -> None:
+    """Where QEMU complained, its first two lines stand with what broke."""
+    scenario = SAMPLE.having(Verdict.BROKEN)[0]
+    stderr = tmp_path / scenario.evidence / "destination" / "stderr"
+    stderr.parent.mkdir(parents=True)
+    stderr.write_text("\nqemu: Unknown section\x1b[2J\nsecond\nthird\n")
+
+    told = summary(SAMPLE, tmp_path, colour=False, width=200)
+
+    assert "      destination/stderr: qemu: Unknown section\\x1b[2J" in told
+    assert "      destination/stderr: second" in told
+    assert not [line for line in told if "third" in line]
+
+
+def test_command_is_short_for_the_latest_run(tmp_path: Path) -> None:
+    """The command to see a failure again names the folder only where that is not the latest."""
+    folder = tmp_path / "now"
+    folder.mkdir()
+    (tmp_path / "latest").symlink_to("now")
+
+    told = "\n".join(summary(SAMPLE, folder, colour=False, width=200))
+
+    assert "again: ./landfall repro 'suites/" in told
+    assert "--results" not in told
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_summary_is_bounded_however_much_breaks(verdict: Verdict) -> None:
+    """Of 5,000 scenarios with whatever verdict few are told in full, and how many more."""
+    one = SAMPLE.having(verdict)[0]
+    many = [
+        replace(one, id=f"suites/test_{n % 7}.py::test[{n}]", promise=f"P{n % 7}.", reason=f"R{n}")
+        for n in range(5000)
+    ]
+    run = replace(SAMPLE, scenarios=tuple(many), asked=5000)
+
+    lines = summary(run, FOLDER, colour=False, width=80)
+
+    assert len(lines) < 260
+    assert verdict in (Verdict.KEPT, Verdict.KNOWN) or any(
+        line.strip().startswith("and ") for line in lines
+    )
+
+
+def test_every_promise_that_broke_is_named() -> None:
+    """When more breaks than is told in full, each promise still says how many of it did."""
+    one = SAMPLE.having(Verdict.BROKEN)[0]
+    many = [replace(one, id=f"t[{n}]", promise=f"Promise {n % 9}.") for n in range(90)]
+    run = replace(SAMPLE, scenarios=tuple(many), asked=90)
+
+    text = "\n".join(summary(run, FOLDER, colour=False, width=80))
+
+    assert [f"10 of 10   Promise {n}." in text for n in range(9)] == [True] * 9
+    assert text.count("again: ") == 12
 
 
 def test_error_is_told_with_its_reason() -> None:
@@ -118,10 +178,11 @@ def test_hostile_text_does_not_reach_the_terminal() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_words_are_wrapped(width: int) -> None:
-    """No line is wider than the terminal, except where a single word is."""
+    """No line is wider than the terminal, except where a single word or a command is."""
     lines = summary(SAMPLE, FOLDER, colour=False, width=width)
 
-    assert [line for line in lines if len(line) > width and " " in line.strip()] == []
+    wide = [line for line in lines if len(line) > width and " " in line.strip()]
+    assert [line for line in wide if not line.startswith("      again: ./landfall repro")] == []
 
 
 def test_colour_adds_nothing_but_colour() -> None:
