@@ -36,8 +36,20 @@ def every_binary(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(params=["10.0", "11.1"])
 def newer_binary(request: pytest.FixtureRequest) -> str:
-    """A QEMU that writes mapped-ram files, each of them in turn."""
+    """A QEMU that writes mapped-ram files and loses no page, each of them in turn."""
     return _fetched(request.param)
+
+
+@pytest.fixture(params=["5.2", "7.2"])
+def older_binary(request: pytest.FixtureRequest) -> str:
+    """A QEMU that under TCG loses pages of a guest that writes, each of them in turn."""
+    return _fetched(request.param)
+
+
+@pytest.fixture
+def sound_binary() -> str:
+    """The QEMU that loses no page in postcopy either."""
+    return _fetched("10.0")
 
 
 def _fetched(name: str) -> str:
