@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What QEMU writes of its devices is understood down to the last field, on every build."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from landfall.stream import Kind, Leaf, Stream, leaves, parse, written
+from landfall.stream.described import UNDESCRIBED
+from tests.stream.rig import Recorder
+
+pytestmark = pytest.mark.qemu
+
+DEVICES = [
+    "virtio-net-pci", "e1000e", "qemu-xhci,id=xh", "usb-tablet,bus=xh.0", "virtio-serial-pci",
+    "virtio-rng-pci", "VGA", "virtio-scsi-pci", "virtio-balloon-pci", "ich9-ahci", "e1000",
+    "virtio-gpu-pci", "rtl8139", "megasas", "lsi53c895a", "tpci200", "vmxnet3", "sdhci-pci",
+    "virtio-keyboard-pci", "i82550", "intel-hda", "pvpanic-pci" , "usb-ehci,id=eh",
+    "usb-mouse,bus=eh.0", "pci-bridge,chassis_nr=3", "isa-serial", "ipmi-bmc-sim,id=b",
+    "isa-ipmi-kcs,bmc=b",
+]  # fmt: skip
+NOT_IN_5_2 = {"pvpanic-pci"}
+OPAQUE = {
+    "virtio", "virtio-gpu", "pci config", "pci irq state", "msix state", "scsi-requests",
+    "old style", "shpc", "tpm", "unknown",
+}  # fmt: skip
+"""Kinds of what is not taken apart: each is a device's own way to write."""
+
+
+@pytest.fixture(params=["q35", "pc"])
+def stream(request: pytest.FixtureRequest, recorder: Recorder, every_binary: str) -> Stream:
+    """The stream of a machine with many devices."""
+    known = [d for d in DEVICES if "/5.2/" not in every_binary or d not in NOT_IN_5_2]
+    words = [word for device in known for word in ("-device", device)]
+    return parse(recorder.stream(every_binary, request.param, *words))
+
+
+def of_devices(stream: Stream) -> list[list[Leaf]]:
+    """Return the leaves of each device."""
+    return [leaves(stream, s) for s in stream.sections if s.kind is Kind.FULL]
+
+
+def test_written_from_its_parts(stream: Stream) -> None:
+    """A stream that is written from its parts is what QEMU wrote."""
+    assert b"".join(written(stream)) == bytes(stream.data)
+
+
+def test_leaves_leave_no_gap(stream: Stream) -> None:
+    """Each byte of a device's state is in exactly one leaf."""
+    for section in stream.sections:
+        if section.items:
+            continue
+        found = leaves(stream, section)
+        assert sum(leaf.size for leaf in found) == section.payload_end - section.payload
+        assert all(a.offset + a.size == b.offset for a, b in pairwise(found))
+        assert not found or found[0].offset == section.payload
+
+
+def test_all_of_it_is_described(stream: Stream) -> None:
+    """No byte of a device is without a name, and what is opaque is of a kind that is known."""
+    kinds = {(leaf.kind, leaf.opaque) for found in of_devices(stream) for leaf in found}
+
+    assert UNDESCRIBED not in {kind for kind, _ in kinds}
+    assert {kind for kind, opaque in kinds if opaque} <= OPAQUE
+
+
+def test_paths_are_told_apart(stream: Stream) -> None:
+    """No two fields of a device have the same path."""
+    for found in of_devices(stream):
+        assert len({leaf.path for leaf in found}) == len(found)
