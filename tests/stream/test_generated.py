@@ -23,6 +23,7 @@ NUMBERS = st.one_of(
 KINDS = st.sampled_from([
     "uint8", "uint32", "int32 le", "int64 equal", "bool", "timer", "buffer", "bitmap", "struct",
     "qtailq", "gtree", "tmp", "nullptr", "virtio", "unused_buffer", "", 7,
+    "pci config", "pci irq state", "msix state",
 ])  # fmt: skip
 NAMES = st.sampled_from(["a", "b", "env.regs", "a[0]", "", "disk/sub"])
 
