@@ -69,3 +69,31 @@ def test_paths_are_told_apart(stream: Stream) -> None:
     """No two fields of a device have the same path."""
     for found in of_devices(stream):
         assert len({leaf.path for leaf in found}) == len(found)
+
+
+def test_virtio_is_taken_apart(stream: Stream) -> None:
+    """Of a virtio device on PCI each queue is told, and its bus's registers."""
+    disk = next(s for s in stream.sections if s.name.endswith("/virtio-scsi"))
+    found = {leaf.path: leaf.value for leaf in leaves(stream, disk)}
+
+    assert found["virtio.queues[2].last_avail_idx"] == 0
+    assert found["virtio.virtio_pci/modern_state.vq[0].enabled"] is False
+    assert found["virtio.pci.config.vendor_id"] == 0x1AF4
+
+
+def test_virtio_without_pci_is_opaque(recorder: Recorder, every_binary: str) -> None:
+    """What a virtio device writes elsewhere is one field, named as what it is."""
+    stream = parse(recorder.stream(every_binary, "microvm", "-device", "virtio-rng-device"))
+    section = next(s for s in stream.sections if "virtio-rng" in s.name)
+
+    assert [(leaf.kind, leaf.opaque) for leaf in leaves(stream, section)] == [("virtio", True)]
+
+
+@pytest.mark.parametrize("machine", ["pc-i440fx-2.3"])
+def test_machine_without_footers(recorder: Recorder, older_binary: str, machine: str) -> None:
+    """A machine type of a time without footers is read by its description."""
+    stream = parse(recorder.stream(older_binary, machine))
+
+    assert not stream.has_footers
+    assert b"".join(written(stream)) == bytes(stream.data)
+    assert UNDESCRIBED not in {leaf.kind for found in of_devices(stream) for leaf in found}
