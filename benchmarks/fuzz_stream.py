@@ -12,6 +12,7 @@ calls (`--calls` for each byte, counted as they are made, and not by the clock).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import re
 import subprocess
@@ -183,33 +184,38 @@ def seeds(binary: Path, folder: Path) -> list[Seed]:
 
 
 def run(kept: list[Seed], inputs: int, number: int, calls: int) -> None:
-    """Read so many inputs; print how many a second, and what became of them."""
+    """Read so many inputs, or until interrupted; print how many a second, and what became."""
     chance = random.Random(number)
     outcomes: Counter[str] = Counter()
-    slowest, size = 0.0, 0
+    times: list[float] = []
+    size = 0
     begun = time.monotonic()
-    for turn in range(inputs):
-        (seed,) = chance.choices(kept, [1 / len(each.data) ** 0.5 for each in kept])
-        data = seed.spoilt(chance)
-        size += len(data)
-        before = time.monotonic()
-        try:
-            outcome = understood(data, LEAST + calls * len(data))
-        except (Exception, TooManyCalls) as error:
-            outcome = f"CRASH: {error!r}"
-            print(f"input {turn} of --seed {number}, from {seed.name}:", file=sys.stderr)
-            traceback.print_exc()
-        slowest = max(slowest, time.monotonic() - before)
-        outcomes[outcome] += 1
-    seconds = time.monotonic() - begun
+    with contextlib.suppress(KeyboardInterrupt):
+        for turn in range(inputs):
+            (seed,) = chance.choices(kept, [1 / len(each.data) ** 0.5 for each in kept])
+            data = seed.spoilt(chance)
+            before = time.monotonic()
+            outcomes[tried(data, calls, f"input {turn} of --seed {number}, {seed.name}")] += 1
+            times.append(time.monotonic() - before)
+            size += len(data)
+    seconds, done = time.monotonic() - begun, len(times)
     print(
-        f"{inputs} inputs (of {size / inputs / 1024:.0f} KiB) in {seconds:.1f} s: "
-        f"{inputs / seconds:.1f} inputs/s; the slowest took {slowest:.2f} s"
+        f"{done} inputs (of {size / done / 1024:.0f} KiB) in {seconds:.1f} s: "
+        f"{done / seconds:.1f} inputs/s; the slowest took {max(times):.2f} s"
     )
     for outcome, count in outcomes.most_common():
         print(f"  {count:7}  {outcome}")
-    crashes = sum(count for outcome, count in outcomes.items() if outcome.startswith("CRASH"))
-    print(f"crashes: {crashes}")
+    print(f"crashes: {sum(n for outcome, n in outcomes.items() if outcome.startswith('CRASH'))}")
+
+
+def tried(data: bytes, calls: int, name: str) -> str:
+    """Return what became of an input; a crash is told at once."""
+    try:
+        return understood(data, LEAST + calls * len(data))
+    except (Exception, TooManyCalls) as error:
+        print(f"{name}:", file=sys.stderr)
+        traceback.print_exc()
+        return f"CRASH: {error!r}"
 
 
 def main() -> None:
