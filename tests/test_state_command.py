@@ -123,15 +123,26 @@ def test_stream_behind_a_header(
     assert "same" in capsys.readouterr().out
 
 
+def tar(size: bytes) -> bytes:
+    """Return the beginning of a bundle with a file of some size."""
+    facts = tarfile.TarInfo("README").tobuf(tarfile.USTAR_FORMAT)
+    told = bytearray(facts[:124] + size.ljust(12, b"\0") + facts[136:])
+    told[148:156] = b" " * 8
+    told[148:156] = b"%06o\0 " % sum(told)
+    return bytes(told)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
+        (tar(b"77777777"), "has 16777215 bytes"),
+        (tar(b"\xff" * 12), "has -1 bytes"),
         (b"", "the file is empty"),
         (b"no stream", "at 0x0: it does not begin with QEVM"),
         (WHOLE[:-20], "name a stream that QEMU wrote to its end"),
         (b"x".ljust(257, b"\0") + b"ustar".ljust(255, b"\0"), "a bundle without"),
     ],
-    ids=["empty", "other", "cut", "tar"],
+    ids=["large member", "negative member", "empty", "other", "cut", "tar"],
 )
 def test_bad_file_is_refused(
     content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
