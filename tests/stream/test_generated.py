@@ -179,3 +179,26 @@ def test_budget_is_seen_exceeded() -> None:
     """What calls more than it may is seen."""
     with pytest.raises(TooMany), calls_at_most(10):
         list(map(json.dumps, range(20)))
+
+
+def test_large_description_is_gone_through_once() -> None:
+    """A description costs once what it costs, and not for each section that it tells of."""
+    fields = [{"name": "a", "type": "uint8", "size": 0}] * 3000
+    told = made.description(
+        {"name": "disk", "instance_id": 0, "vmsd_name": "disk", "fields": fields}
+    )
+    sections = full(5, "disk", b"") * 2000
+
+    assert understood(HEADER + sections + EOF + told) == "written unchanged"
+
+
+def test_long_names_are_not_multiplied() -> None:
+    """A name of any length is not written out for each element of an array."""
+    field = {"name": "a" * 100_000, "type": "uint8", "size": 1, "array_len": 1000}
+    told = made.description(
+        {"name": "disk", "instance_id": 0, "vmsd_name": "disk", "fields": [field]}
+    )
+    data = HEADER + full(5, "disk", bytes(1000)) + EOF + told
+
+    with memory_at_most(1 << 23):
+        assert understood(data) == "written unchanged"
