@@ -43,6 +43,7 @@ def test_show_lists_blocks_and_devices(saved: Path, capsys: pytest.CaptureFixtur
     told = capsys.readouterr().out
     assert status == 0
     assert told.startswith("pc-q35-7.2, ")
+    assert "  OPEN_RETURN_PATH\n" in told
     assert "pc.ram                                       16 pages: 2 filled, 1 zero" in told
     assert "cpu 1 " in told
     assert max(map(len, told.splitlines())) <= WIDTH
