@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ FIELD = Leaf("clock", "uint64", 100, 0, 8)
 TEXT = Leaf("text", "buffer", b"paused\0\0", 0, 8)
 
 
-def entry(how: str, **more: int) -> Entry:
+def entry(how: str, **more: Any) -> Entry:
     """Return an entry of the table for any device called pit."""
     return Entry("pit", "*", how, "because", "a file", **more)
 
