@@ -138,7 +138,7 @@ def tar(size: bytes) -> bytes:
     [
         (tar(b"77777777"), "has 16777215 bytes"),
         (tar(b"\xff" * 12), "has -1 bytes"),
-        (b"", "the file is empty"),
+        (b"", "at 0x0: it is empty"),
         (b"no stream", "at 0x0: it does not begin with QEVM"),
         (WHOLE[:-20], "name a stream that QEMU wrote to its end"),
         (b"x".ljust(257, b"\0") + b"ustar".ljust(255, b"\0"), "a bundle without"),

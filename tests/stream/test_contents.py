@@ -12,11 +12,13 @@ import pytest
 
 from landfall import state
 from landfall.clock import Bell
+from landfall.state import State
 from landfall.stream import Flag, Stream, parse, written
 from landfall.stream.contents import Contents
 from landfall.stream.feed import Feed
 from landfall.stream.multifd import packets
 from landfall.stream.pages import Pages
+from tests.stream.conftest import fetched
 from tests.stream.rig import DEADLINE, Qemu, Recorder, qemu
 from tests.stream.tee import Tee, tee
 
@@ -84,13 +86,16 @@ def guest(recorder: Recorder, binary: str) -> Iterator[Qemu]:
 
 
 @contextmanager
-def taken(recorder: Recorder, binary: str, *capabilities: str) -> Iterator[tuple[Tee, str]]:
-    """Run a destination that takes a stream; what comes to it is kept."""
+def taken(
+    recorder: Recorder, binary: str, *capabilities: str, waits: bool = True
+) -> Iterator[tuple[Tee, str]]:
+    """Run a destination that takes a stream, and runs the guest or not; what comes is kept."""
     here, there = recorder.folder / "here", recorder.folder / "there"
     for path in (here, there):
         path.unlink(missing_ok=True)
-    options = ("-machine", "q35", "-kernel", str(recorder.guest), "-incoming", "defer", "-S")
-    with qemu(binary, recorder.folder, *options) as destination:
+    options = ("-machine", "q35", "-kernel", str(recorder.guest), "-incoming", "defer")
+    waiting = ("-S",) if waits else ()
+    with qemu(binary, recorder.folder, *options, *waiting) as destination:
         capable(destination, *capabilities)
         if "multifd" in capabilities:
             parameters = {"multifd-channels": CHANNELS}
@@ -190,10 +195,12 @@ def test_mapped_ram(recorder: Recorder, newer_binary: str, several: tuple[str, .
     expect_same(Contents(stream).pages["pc.ram"], held)
 
 
-def postcopy(recorder: Recorder, binary: str) -> tuple[Stream, bytes]:
+def postcopy(
+    recorder: Recorder, binary: str, *more: str, waits: bool = True
+) -> tuple[State, bytes]:
     """Return the stream of a guest that goes on before its memory has come, and that memory."""
-    names = ("postcopy-ram",)
-    with taken(recorder, binary, *names) as (between, uri):
+    names = ("postcopy-ram", *more)
+    with taken(recorder, binary, *names, waits=waits) as (between, uri):
         with guest(recorder, binary) as vm:
             capable(vm, *names)
             vm.execute("migrate-set-parameters", **{"max-bandwidth": SLOWLY, "downtime-limit": 1})
@@ -202,12 +209,12 @@ def postcopy(recorder: Recorder, binary: str) -> tuple[Stream, bytes]:
             vm.execute("migrate-start-postcopy")
             assert ended(vm) == "completed"
             held = memory(vm, recorder.folder)
-        return parse(between.main()), held
+        return state.read(between.main(), between.channels()), held
 
 
 def test_postcopy(recorder: Recorder, every_binary: str) -> None:
     """A stream that is switched to postcopy is understood to its end, its package too."""
-    stream, _ = postcopy(recorder, every_binary)
+    stream = postcopy(recorder, every_binary)[0].stream
 
     commands = {section.name for section in stream.sections if section.name.isupper()}
     assert {"PACKAGED", "POSTCOPY_LISTEN", "POSTCOPY_RUN"} <= commands
@@ -218,9 +225,19 @@ def test_postcopy(recorder: Recorder, every_binary: str) -> None:
 
 def test_memory_after_postcopy(recorder: Recorder, sound_binary: str) -> None:
     """What was thrown away and sent anew is what the guest's memory held."""
-    stream, held = postcopy(recorder, sound_binary)
+    found, held = postcopy(recorder, sound_binary)
 
-    expect_same(Contents(stream).pages["pc.ram"], held)
+    expect_same(found.ram["pc.ram"], held)
+
+
+@pytest.mark.parametrize("build", ["7.2", "10.0", "11.1"])
+def test_pages_that_were_waited_for(recorder: Recorder, build: str) -> None:
+    """What came by a connection of its own, because the guest waited for it, is not missing."""
+    found, _ = postcopy(recorder, fetched(build), "postcopy-preempt", waits=False)
+
+    pages = found.ram["pc.ram"]
+    assert len(found.channels) == 1
+    assert [n for n in range(pages.count) if pages.content(n) is None] == []
 
 
 @pytest.mark.parametrize("capability", ["", "xbzrle", "compress", "multifd"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landfall import state
-from landfall.stream import StreamError
+from landfall.stream import Flag, StreamError
 from landfall.stream.feed import Ended
 from landfall.stream.multifd import MAGIC, packets
 from tests.stream import made
@@ -150,3 +150,23 @@ def test_changed_channel(changes: dict[int, int], size: int) -> None:
     except StreamError:
         return
     assert all(len(pages.content(n) or bytes(PAGE)) == PAGE for n in range(pages.count))
+
+
+@pytest.mark.parametrize("end", [b"", made.EOS], ids=["ends", "is ended"])
+def test_pages_alone(end: bytes) -> None:
+    """A connection of pages that a guest waited for ends with EOS (7.2), or with its last page."""
+    asked = made.item(Flag.PAGE, PAGE, owned(PAGE, 3), "pc.ram") + made.item(Flag.ZERO, 0, b"\0")
+
+    pages = state.read(MAIN, [asked + end]).ram["pc.ram"]
+
+    assert (pages.content(0), pages.content(1)) == (bytes(PAGE), owned(PAGE, 3))
+    assert state.read(MAIN, [b""]).ram["pc.ram"].content(0) is None
+
+
+@pytest.mark.parametrize("size", [4, 20, PAGE, PAGE + 20])
+def test_pages_alone_cut(size: int) -> None:
+    """A connection of pages that ends in one is refused."""
+    asked = made.item(Flag.PAGE, PAGE, owned(PAGE, 3), "pc.ram") * 2
+
+    with pytest.raises(StreamError):
+        _ = state.read(MAIN, [asked[:size]]).ram
