@@ -18,6 +18,9 @@ from tests.stream.test_contents import capable, ended
 pytestmark = pytest.mark.qemu
 __all__ = ["every_binary", "newer_binary", "recorder"]
 
+STOPPED_CLOCK = ("-rtc", "clock=vm")
+"""A real-time clock that stands still with its guest, as the host's does not."""
+
 
 def save(vm: Qemu, path: Path) -> State:
     """Save a guest into a file."""
@@ -31,7 +34,7 @@ def round_trip(
     recorder: Recorder, folder: Path, first: str, second: str, machine: str = "q35"
 ) -> tuple[State, State]:
     """Save a guest that stands still, load it, and save it again."""
-    options = ("-machine", machine, "-kernel", str(recorder.guest))
+    options = ("-machine", machine, "-kernel", str(recorder.guest), *STOPPED_CLOCK)
     with qemu(first, folder, *options) as vm:
         vm.hear("ready")
         vm.execute("stop")
@@ -77,7 +80,7 @@ def test_field_that_was_changed_on_the_way(recorder: Recorder, tmp_path: Path) -
 
 def test_mapped_file_says_the_same(recorder: Recorder, tmp_path: Path, newer_binary: str) -> None:
     """The same guest says the same in a stream and in a mapped-ram file, page by page."""
-    options = ("-machine", "q35", "-kernel", str(recorder.guest))
+    options = ("-machine", "q35", "-kernel", str(recorder.guest), *STOPPED_CLOCK)
     with qemu(newer_binary, tmp_path, *options) as vm:
         vm.hear("ready")
         vm.execute("stop")
