@@ -44,7 +44,7 @@ def test_show_lists_blocks_and_devices(saved: Path, capsys: pytest.CaptureFixtur
     assert status == 0
     assert told.startswith("pc-q35-7.2, ")
     assert "  OPEN_RETURN_PATH\n" in told
-    assert "pc.ram                                       16 pages: 2 filled, 1 zero" in told
+    assert "pc.ram                                  16 pages: 2 filled, 1 zero" in told
     assert "cpu 1 " in told
     assert max(map(len, told.splitlines())) <= WIDTH
 
@@ -183,3 +183,22 @@ def test_unknown_device_is_refused(saved: Path, capsys: pytest.CaptureFixture[st
     """A device that is not there is refused, with how to see those that are."""
     assert main(["state", "show", str(saved), "--device", "hpet"]) == 4
     assert "no device hpet" in capsys.readouterr().err
+
+
+def test_names_are_not_obeyed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a state calls its fields reaches no terminal as a command."""
+    field = {"name": "\x1b[31m\ud800", "type": "\x07", "size": 1}
+    told = made.description(
+        {"name": "disk", "instance_id": 0, "vmsd_name": "disk", "fields": [field]}
+    )
+    paths = [tmp_path / "one", tmp_path / "other"]
+    for path, value in zip(paths, (b"a", b"b"), strict=True):
+        path.write_bytes(made.HEADER + made.full(5, "disk", value) + made.EOF + told)
+
+    main(["state", "show", str(paths[0]), "--device", "disk"])
+    main(["state", "diff", *map(str, paths)])
+
+    shown = capsys.readouterr().out
+    assert shown.count("\\x1b[31m\\xd800") == 2
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
