@@ -7,7 +7,7 @@ import json
 from array import array
 from collections.abc import Sequence
 
-from landfall.stream import CONTINUE, Flag, StreamError, parse
+from landfall.stream import CONTINUE, Flag, StreamError, parse, written
 
 PAGE = 4096
 HEADER = b"QEVM" + (3).to_bytes(4)
@@ -88,7 +88,11 @@ def described(
     name: str, fields: Sequence[tuple[str, int, int]], instance: int = 0, **more: object
 ) -> dict[str, object]:
     """Return a device of a description: its fields as (name, size, elements)."""
-    table = [{"name": name, "size": size, "array_len": count} for name, size, count in fields]
+    kinds = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
+    table = [
+        {"name": name, "array_len": count, "type": kinds.get(size, "buffer"), "size": size}
+        for name, size, count in fields
+    ]
     return {"name": name, "instance_id": instance, "vmsd_name": name, "fields": table, **more}
 
 
@@ -98,8 +102,24 @@ def outcome(data: bytes) -> str:
         stream = parse(data)
     except StreamError as error:
         return str(error)
-    written = b"".join(stream.pieces())
-    return "written unchanged" if written == data else "written otherwise"
+    again = b"".join(written(stream))
+    return "written unchanged" if again == data else "written otherwise"
+
+
+def mapped(count: int = 16, *there: int) -> bytes:
+    """Return a mapped-ram file with one block, of which some pages are there."""
+    names = (1).to_bytes(4) + counted("mapped-ram")
+    named = configuration(subsections=subsection("configuration/capabilities", names))
+    start = b"\1" + RAM_ID.to_bytes(4) + counted("ram") + (0).to_bytes(4) + (4).to_bytes(4)
+    table = (count * PAGE | Flag.MEM_SIZE).to_bytes(8) + counted("pc.ram")
+    table += (count * PAGE).to_bytes(8)
+    bitmap_at = len(HEADER + named + start + table) + 28
+    bitmap = sum(1 << number for number in there).to_bytes(-(-count // 64) * 8, "little")
+    pages_at = -(-(bitmap_at + len(bitmap)) // PAGE) * PAGE
+    head = (1).to_bytes(4) + PAGE.to_bytes(8) + bitmap_at.to_bytes(8) + pages_at.to_bytes(8)
+    front = (HEADER + named + start + table + head + bitmap).ljust(pages_at, b"\0")
+    pages = b"".join(owned(n * PAGE, 1) if n in there else bytes(PAGE) for n in range(count))
+    return front + pages + EOS + footer(RAM_ID) + ram(kind=3) + full(3, "timer", bytes(24)) + EOF
 
 
 PAYLOAD = b"\x7e\0\0\0\x05 no footer: nothing may follow"
