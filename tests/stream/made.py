@@ -88,7 +88,11 @@ def described(
     name: str, fields: Sequence[tuple[str, int, int]], instance: int = 0, **more: object
 ) -> dict[str, object]:
     """Return a device of a description: its fields as (name, size, elements)."""
-    table = [{"name": name, "size": size, "array_len": count} for name, size, count in fields]
+    kinds = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
+    table = [
+        {"name": name, "array_len": count, "type": kinds.get(size, "buffer"), "size": size}
+        for name, size, count in fields
+    ]
     return {"name": name, "instance_id": instance, "vmsd_name": name, "fields": table, **more}
 
 
