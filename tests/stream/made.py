@@ -7,7 +7,7 @@ import json
 from array import array
 from collections.abc import Sequence
 
-from landfall.stream import CONTINUE, Flag, StreamError, parse
+from landfall.stream import CONTINUE, Flag, StreamError, parse, written
 
 PAGE = 4096
 HEADER = b"QEVM" + (3).to_bytes(4)
@@ -102,8 +102,8 @@ def outcome(data: bytes) -> str:
         stream = parse(data)
     except StreamError as error:
         return str(error)
-    written = b"".join(stream.pieces())
-    return "written unchanged" if written == data else "written otherwise"
+    again = b"".join(written(stream))
+    return "written unchanged" if again == data else "written otherwise"
 
 
 PAYLOAD = b"\x7e\0\0\0\x05 no footer: nothing may follow"
