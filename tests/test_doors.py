@@ -52,7 +52,8 @@ NEVER = {
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
-    "stream": ("vm", "migration", "host", "errors", "report", "oracles", "plugin"),
+    "state": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
+    "stream": ("state", "vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
 """Room to the rooms that its doors never open to."""
 CORRIDORS = {"util", "utils", "common", "helpers", "base"}
