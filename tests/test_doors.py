@@ -54,7 +54,14 @@ NEVER = {
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
     "state": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
     "roundtrip": (
-        "migration", "attempt", "transport", "wire", "oracles", "judgement", "plugin", "report",
+        "migration",
+        "attempt",
+        "transport",
+        "wire",
+        "oracles",
+        "judgement",
+        "plugin",
+        "report",
     ),
     "stream": ("state", "vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
