@@ -141,6 +141,7 @@ def test_nothing_is_left_of_a_run_that_is_ended(number: signal.Signals) -> None:
         (("--device", "no-such"), "lists no device no-such"),
         (("--src-qemu", "/no/qemu"), "no QEMU build '/no/qemu'"),
         (("--json", "--markdown"), "not allowed with argument"),
+        (("--keep", "/proc/nowhere"), "--keep /proc/nowhere: "),
     ],
 )
 def test_bad_input_is_one_line(words: tuple[str, ...], said: str) -> None:
