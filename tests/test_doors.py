@@ -55,6 +55,16 @@ NEVER = {
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
     "state": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
+    "roundtrip": (
+        "migration",
+        "attempt",
+        "transport",
+        "wire",
+        "oracles",
+        "judgement",
+        "plugin",
+        "report",
+    ),
     "stream": ("state", "vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
 """Room to the rooms that its doors never open to."""
