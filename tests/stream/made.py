@@ -7,7 +7,7 @@ import json
 from array import array
 from collections.abc import Sequence
 
-from landfall.stream import CONTINUE, Flag, StreamError, parse
+from landfall.stream import CONTINUE, Flag, StreamError, parse, written
 
 PAGE = 4096
 HEADER = b"QEVM" + (3).to_bytes(4)
@@ -88,7 +88,11 @@ def described(
     name: str, fields: Sequence[tuple[str, int, int]], instance: int = 0, **more: object
 ) -> dict[str, object]:
     """Return a device of a description: its fields as (name, size, elements)."""
-    table = [{"name": name, "size": size, "array_len": count} for name, size, count in fields]
+    kinds = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64"}
+    table = [
+        {"name": name, "array_len": count, "type": kinds.get(size, "buffer"), "size": size}
+        for name, size, count in fields
+    ]
     return {"name": name, "instance_id": instance, "vmsd_name": name, "fields": table, **more}
 
 
@@ -98,8 +102,8 @@ def outcome(data: bytes) -> str:
         stream = parse(data)
     except StreamError as error:
         return str(error)
-    written = b"".join(stream.pieces())
-    return "written unchanged" if written == data else "written otherwise"
+    again = b"".join(written(stream))
+    return "written unchanged" if again == data else "written otherwise"
 
 
 PAYLOAD = b"\x7e\0\0\0\x05 no footer: nothing may follow"

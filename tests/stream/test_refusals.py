@@ -7,7 +7,7 @@ import pytest
 
 from landfall.stream import Flag, StreamError, parse
 from tests.stream import made
-from tests.stream.made import EOF, HEADER, PAGE, configuration, full, item, ram, ram_start
+from tests.stream.made import EOF, HEADER, PAGE, full, item, ram, ram_start
 
 BLOCK = ("pc.ram", 16 * PAGE)
 RAM = HEADER + ram_start(BLOCK)
@@ -60,12 +60,3 @@ def test_errors_say_where(data: bytes, offset: int, words: str) -> None:
         parse(data)
 
     assert caught.value.offset == offset
-
-
-def test_mapped_ram_is_refused() -> None:
-    """A mapped-ram file is refused by name."""
-    names = (1).to_bytes(4) + made.counted("mapped-ram")
-    named = configuration(subsections=made.subsection("configuration/capabilities", names))
-
-    with pytest.raises(StreamError, match="mapped-ram"):
-        parse(HEADER + named + EOF)
