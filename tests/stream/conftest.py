@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.stream.rig import DEADLINE, Recorder, builds
+from tests.stream.rig import DEADLINE, FETCHED, Recorder, builds
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +26,25 @@ def binary(request: pytest.FixtureRequest) -> str:
     if request.param not in found:
         pytest.skip(f"no QEMU {request.param}: ./landfall qemu fetch 10.0")
     return found[request.param]
+
+
+@pytest.fixture(params=["5.2", "7.2", "10.0", "11.1"])
+def every_binary(request: pytest.FixtureRequest) -> str:
+    """A QEMU that was fetched, each of them in turn."""
+    return _fetched(request.param)
+
+
+@pytest.fixture(params=["10.0", "11.1"])
+def newer_binary(request: pytest.FixtureRequest) -> str:
+    """A QEMU that writes mapped-ram files, each of them in turn."""
+    return _fetched(request.param)
+
+
+def _fetched(name: str) -> str:
+    path = shutil.which("qemu-system-x86_64", path=FETCHED / name / "bin")
+    if path is None:
+        pytest.skip(f"no QEMU {name}: ./landfall qemu fetch {name}")
+    return path
 
 
 @pytest.fixture(scope="session")
