@@ -6,8 +6,8 @@ be sent, and what is loaded from it is the device as it was. So a machine that i
 it was loaded, before its guest has run, says the same to the last field, and its memory holds the
 same. What may differ all the same is in `state/may_differ.toml`, each entry with its reason.
 
-A scenario that breaks here means that a part of the machine did not arrive, or arrived as something
-else, whether this guest uses it or not: another guest will.
+A scenario that breaks here means that a part of the machine did not arrive, or arrived as
+something else, whether this guest uses it or not: another guest will.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from landfall.vm import VM
 
 MACHINES = [pytest.param("q35", marks=pytest.mark.smoke), "pc", "microvm"]
 TRIED = ("cards", "usb-devices", "storage", "virtio", "watchdogs", "ipmi", "vga")
-"""Sets of devices; `./landfall state devices` tries every one that a build has, without a guest."""
+"""Sets of devices; `./landfall state devices` tries each that a build has, without a guest."""
 DEVICES = [pytest.param((models,), id=models.name) for models in SETS if models.name in TRIED]
 
 RUN_STATE = "globalstate"
@@ -39,7 +39,7 @@ def expect_the_same_from_a_file(source: VM, destination: VM) -> None:
     again = save(destination, via=EXEC_FILE)
     assert again.outcome().status == "completed"
 
-    expect_the_same(saved.sent, again.sent)
+    expect_the_same(saved.written, again.written, (source, destination))
 
 
 @pytest.mark.parametrize("machine_type", MACHINES, indirect=True)
@@ -70,6 +70,7 @@ def test_machine_says_the_same_as_was_on_the_wire(source: VM, destination: VM) -
     again = save(destination, via=EXEC_FILE)
     assert again.outcome().status == "completed"
 
-    expect_the_same(migration.wire.kept, again.sent, but_for=RUN_STATE)
+    sides = source, destination
+    expect_the_same(migration.stream, again.written, sides, but_for=RUN_STATE)
     destination.cont()
     assert destination.owns_the_guest
