@@ -25,6 +25,7 @@ NEVER = 0.001
 """A down time (s) so short that a guest that writes never converges."""
 BUSY = 12288
 """Pages a second that the guest writes."""
+QUIET = 0
 MANY = 2000
 """Pages: most of the guest's."""
 PAGE = 4096
@@ -59,6 +60,21 @@ def test_changes_are_put_together(source: VM, destination: VM, transport: Live) 
 
     assert migration.outcome().status == "completed"
     assert counted.bytes < counted.encoded * PAGE / 2
+    assert destination.owns_the_guest
+
+
+@with_ample
+def test_changes_are_put_together_of_a_guest_that_comes_to_rest(
+    source: VM, destination: VM
+) -> None:
+    """Pages of which the changes were sent are whole when the guest writes no more."""
+    migration = start(source, destination, TCP)
+
+    await_cache(migration, encoded=MANY)
+    source.set_guest(rate=QUIET)
+    migration.release()
+
+    assert migration.outcome().status == "completed"
     assert destination.owns_the_guest
 
 

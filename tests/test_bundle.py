@@ -134,7 +134,7 @@ def test_bundle_whose_damage_is_covered_up_breaks_memory(bundle: Path, tmp_path:
     """A byte that was changed, with its checksum made good, breaks the promise of memory."""
 
     def change(members: dict[str, bytes], manifest: dict[str, object]) -> None:
-        flip = [sys.executable, str(Path(__file__).parent / "filters" / "mutate.py"), "flip-byte"]
+        flip = [sys.executable, "-m", "landfall.mutants", "flip-byte"]
         state = subprocess.run(
             flip, input=members["state"], capture_output=True, check=True
         ).stdout

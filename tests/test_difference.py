@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ from landfall.vm import VM
 from tests.life import beats, moved, statement, with_destination, with_source
 
 Start = Callable[..., tuple[VM, VM]]
-MUTATE = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 MISMATCH = "qemu: Size mismatch: pc.ram: 0x1 != 0x2\nqemu: load of migration failed\n"
 THERE = {"destination"}
 """Where no promise covers the guest."""

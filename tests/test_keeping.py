@@ -26,12 +26,11 @@ from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
-FILTERS = Path(__file__).parent / "filters"
-A_SECOND = "4000000000"
+AHEAD = "landfall.mutants.adjust timer cpu_ticks_offset +4000000000"
 """More of the TSC's ticks than a second has on any machine."""
 DAMAGES = [
-    pytest.param("mutate.py flip-byte", "memory", id="flipped-byte"),
-    pytest.param(f"adjust.py timer cpu_ticks_offset +{A_SECOND}", "time", id="tsc-ahead"),
+    pytest.param("landfall.mutants flip-byte", "memory", id="flipped-byte"),
+    pytest.param(AHEAD, "time", id="tsc-ahead"),
 ]
 Broken = Callable[[], dict[str, str]]
 Started = Callable[[], VM]
@@ -97,7 +96,7 @@ def test_damaged_state_is_convicted(
     vm = waiting()
     (state,) = cache.glob("*/state")
     name, *arguments = damage.split()
-    argv = [sys.executable, str(FILTERS / name), *arguments]
+    argv = [sys.executable, "-m", name, *arguments]
     damaged = subprocess.run(argv, input=state.read_bytes(), capture_output=True, check=True)
     state.write_bytes(damaged.stdout)
 

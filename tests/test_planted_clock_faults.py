@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
-ADJUST = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "adjust.py")])
+ADJUST = shlex.join([sys.executable, "-m", "landfall.mutants.adjust"])
 ALL = "timers=f"
 Start = Callable[..., tuple[VM, VM]]
 Broken = Callable[[], dict[str, str]]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from landfall.vm import ANSWER, VM
 
 pytestmark = pytest.mark.qemu
 
-ADJUST = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "adjust.py")])
+ADJUST = shlex.join([sys.executable, "-m", "landfall.mutants.adjust"])
 SPINS = "-- spin=1f40"
 IN_ITS_SPIN = "RBX=010003"
 """What vCPU 0 has in a register while it spins: guests/linux/agent/canary.c, value()."""

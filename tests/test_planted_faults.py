@@ -20,7 +20,7 @@ from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
-MUTATE = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 BUSY = 12288
 """Pages a second that the guest writes: more than the cap below can carry."""
 NEVER_DONE, DONE_AT_ONCE = 0.001, 10.0

@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -38,9 +37,9 @@ BUSY = 12288
 """Pages a second that the guest writes: each of its pages three times a second."""
 
 
-def filtered(name: str, fault: str) -> str:
+def filtered(fault: str) -> str:
     """Return the --through command that plants a fault."""
-    return shlex.join([sys.executable, str(Path(__file__).parent / "filters" / name), fault])
+    return shlex.join([sys.executable, "-m", "landfall.mutants", fault])
 
 
 def switched(source: VM, destination: VM, via: Live) -> Migration:
@@ -72,7 +71,7 @@ def test_harmless_filter_of_several_connections_breaks_nothing(
 ) -> None:
     """A filter that reads every packet, and changes none."""
     stage.features = features
-    source, destination = start(through=filtered("multifd.py", "cat"))
+    source, destination = start(through=filtered("multifd-cat"))
 
     turn_to_zero(source, destination, transport)
 
@@ -87,7 +86,7 @@ def test_lost_word_of_a_zero_page_is_seen(
 ) -> None:
     """A page that had data, is zero by now, and of which that was not told."""
     stage.features = features
-    source, destination = start(through=filtered("multifd.py", "drop-zero"))
+    source, destination = start(through=filtered("multifd-lost-zero"))
 
     turn_to_zero(source, destination, TCP)
 
@@ -99,7 +98,7 @@ def test_page_of_another_in_one_connection_of_several_is_seen(
 ) -> None:
     """A page that holds what its neighbour should, in one connection of four."""
     stage.features = (multifd(4),)
-    source, destination = start(through=filtered("multifd.py", "exchange"))
+    source, destination = start(through=filtered("multifd-misplaced-page"))
     source.set_guest(rate=QUIET)
 
     migrate(source, to=destination, via=TCP)
@@ -110,7 +109,7 @@ def test_page_of_another_in_one_connection_of_several_is_seen(
 def test_what_is_encrypted_is_not_filtered(start: Start, stage: Stage) -> None:
     """A filter cannot read several connections that are encrypted, and none is tried."""
     stage.features = (multifd(4), TLS)
-    source, destination = start(through=filtered("multifd.py", "cat"))
+    source, destination = start(through=filtered("multifd-cat"))
 
     with pytest.raises(Missing, match="no filter can read a stream that tls hides"):
         migrate(source, to=destination, via=TCP)
@@ -134,18 +133,18 @@ def test_harmless_filter_of_differences_breaks_nothing(
 ) -> None:
     """A filter that reads every page and every difference, and changes none."""
     stage.features = (XBZRLE,)
-    source, destination = start(through=filtered("xbzrle.py", "cat"))
+    source, destination = start(through=filtered("xbzrle-cat"))
 
     send_again(source, destination, transport)
 
     assert broken() == {}
 
 
-@pytest.mark.parametrize("fault", ["empty", "drop"])
+@pytest.mark.parametrize("fault", ["xbzrle-empty", "xbzrle-lost"])
 def test_stale_page_is_seen(start: Start, stage: Stage, broken: Broken, fault: str) -> None:
     """A page that stays as it was when its last difference is lost, or has nothing in it."""
     stage.features = (XBZRLE,)
-    source, destination = start(through=filtered("xbzrle.py", fault))
+    source, destination = start(through=filtered(fault))
 
     send_again(source, destination, TCP)
 
@@ -159,7 +158,7 @@ def test_harmless_filter_of_what_comes_late_breaks_nothing(
 ) -> None:
     """A filter that reads every page of a guest that has gone on, and changes none."""
     stage.features = features
-    source, destination = start(through=filtered("postcopy.py", "cat"))
+    source, destination = start(through=filtered("postcopy-cat"))
 
     migration = switched(source, destination, transport)
     assert lives_there(migration)
@@ -176,7 +175,7 @@ def test_page_of_another_that_comes_late_is_seen(
 ) -> None:
     """A page that the guest waited for, and that holds what another one should."""
     stage.features = features
-    source, destination = start(through=filtered("postcopy.py", "exchange"))
+    source, destination = start(through=filtered("postcopy-misplaced-page"))
 
     migration = switched(source, destination, TCP)
     release(migration)
@@ -191,7 +190,7 @@ def test_page_that_never_comes_is_seen(
 ) -> None:
     """A guest that waits for a page in vain falls silent, and that is told."""
     stage.features = features
-    source, destination = start(through=filtered("postcopy.py", "withhold"), vcpus=1)
+    source, destination = start(through=filtered("postcopy-withheld-page"), vcpus=1)
     source.set_guest(rate=BUSY)
     migration = switched(source, destination, TCP)
     release(migration)

@@ -24,8 +24,8 @@ from landfall.vm import VM
 pytestmark = pytest.mark.qemu
 
 ROOT = Path(__file__).parents[1]
-ADJUST = shlex.join([sys.executable, str(ROOT / "tests" / "filters" / "adjust.py")])
-SPOIL = shlex.join([sys.executable, str(ROOT / "tests" / "filters" / "spoil_load.py")])
+ADJUST = shlex.join([sys.executable, "-m", "landfall.mutants.adjust"])
+SPOIL = shlex.join([sys.executable, "-m", "landfall.mutants", "load-page"])
 SECOND = 13
 """Statements about clocks: one a second and more, in which the watchdog looks twice."""
 LOOKS = 4

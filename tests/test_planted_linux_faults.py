@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ from landfall.vm import ANSWER, VM
 
 pytestmark = pytest.mark.qemu
 
-MUTATE = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 TABLET = Hardware("tablet", ("-device", "qemu-xhci", "-device", "usb-tablet,id=tablet"))
 Broken = Callable[[], dict[str, str]]
 Start = Callable[..., tuple[VM, VM]]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -24,7 +23,7 @@ from landfall.xbzrle import AMPLE, await_cache, xbzrle
 
 pytestmark = pytest.mark.qemu
 
-MUTATE = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 BUSY, HELD, NEVER = 12288, 8 * MiB, 0.001
 Start = Callable[..., tuple[VM, VM]]
 Broken = Callable[[], dict[str, str]]

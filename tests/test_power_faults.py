@@ -6,7 +6,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
-RUNS = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py"), "runs"])
+RUNS = shlex.join([sys.executable, "-m", "landfall.mutants", "runs"])
 LINGERS = 5.0
 """Seconds in which a guest that is run by mistake says so; it needs half of one."""
 TIMES = 5

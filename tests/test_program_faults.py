@@ -31,7 +31,7 @@ from tests.command import qualify
 from tests.life import beats
 from tests.test_nothing_left import SOON
 
-MUTATE = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 FLIPPED = Program("flipped", f"{MUTATE} flip-byte > {{path}}", "cat < {path}")
 SHORT = Program("short", "(head -c 200000; cat > /dev/null) > {path}", "cat < {path}")
 SILENT = Program("silent", "cat > {path}", "exit 3")

@@ -20,7 +20,7 @@ from tests.command import BUILDS, SOUND, Ended, command, qualify
 pytestmark = pytest.mark.qemu
 
 SCHEMA = json.loads(Path(results.__file__).with_name("results.schema.json").read_text())
-MUTATE = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 ONE = "continues_on_the_destination and exec"
 """Selects one scenario of the profile smoke."""
 STAYS = "closes_the_window and killed-device-state-tcp"

@@ -27,7 +27,7 @@ from landfall.vm import VM
 
 pytestmark = pytest.mark.qemu
 
-ADJUST = shlex.join([sys.executable, str(Path(__file__).parent / "filters" / "adjust.py")])
+ADJUST = shlex.join([sys.executable, "-m", "landfall.mutants.adjust"])
 ROOT = Path(__file__).parents[1]
 SECTION = "0000:00:02.0/1/usb-ptr"
 HEAD, UNREAD = "hid --byte 256 --size 4", "hid --byte 260 --size 4"

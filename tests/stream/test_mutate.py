@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,14 +12,13 @@ from landfall.stream import Flag, Kind, StreamError, parse
 from tests.stream import made
 from tests.stream.made import EOF, HEADER, PAGE, full, item, owned, ram, ram_start
 
-FILTER = Path(__file__).parents[1] / "filters" / "mutate.py"
 WHOLE = made.whole()
 BLOCK = ("pc.ram", 16 * PAGE)
 
 
 def mutate(mutation: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
     """Run the filter as --through does."""
-    argv = [sys.executable, str(FILTER), mutation]
+    argv = [sys.executable, "-m", "landfall.mutants", mutation]
     return subprocess.run(argv, input=data, capture_output=True, timeout=60, check=False)
 
 
