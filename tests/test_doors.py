@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from landfall.repro.player import MODULES
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
@@ -52,6 +54,8 @@ NEVER = {
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
+    "deeds": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "repro": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "host"),
     "stream": ("vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
 """Room to the rooms that its doors never open to."""
@@ -119,6 +123,16 @@ def test_keeper_stands_alone() -> None:
     tops = {i.partition(".")[0] for i in imported(PACKAGE / "keeper.py")}
 
     assert tops <= sys.stdlib_module_names
+
+
+def test_player_stands_alone() -> None:
+    """What a script has within it imports the standard library, and its own modules alone."""
+    own = {i for p in (PACKAGE / "repro" / "player").glob("*.py") for i in imported(p)}
+
+    assert {i for i in own if i.startswith("landfall.")} <= {
+        f"landfall.repro.player.{name}" for name in MODULES
+    }
+    assert {i.partition(".")[0] for i in own} <= {*sys.stdlib_module_names, "landfall"}
 
 
 def test_scenario_does_not_read_the_report() -> None:
