@@ -33,6 +33,8 @@ REFUSED = [
     pytest.param("--accel warp", ["--accel warp", "auto, kvm or tcg"], id="accel"),
     pytest.param("--results /etc/passwd/r", ["/etc/passwd/r", "can be written"], id="results"),
     pytest.param("--shard 3/2", ["--shard 3/2", "such as 2/4"], id="shard"),
+    pytest.param("--minutes 0", ["--minutes 0", "such as 60"], id="minutes"),
+    pytest.param("--minutes nan", ["--minutes nan", "such as 60"], id="no-minutes"),
     pytest.param("--shard one", ["--shard one", "such as 2/4"], id="no-shard"),
     pytest.param("--loop 0", ["--loop 0", "at least 1"], id="loop"),
 ]
