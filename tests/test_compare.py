@@ -245,6 +245,18 @@ def test_name_is_without_round_and_place(id_: str, name: str) -> None:
     assert name_of(id_) == name
 
 
+def test_runs_that_are_not_alike_are_told() -> None:
+    """Another profile, filter or kernel is named: what differs may not be the build."""
+    old = replace(a_run(scenario("a")), hosts={"source": {"kernel": "6.1"}})
+    new = replace(old, profile="full", through="cat", hosts={"source": {"kernel": "6.2"}})
+
+    text = "\n".join(as_text(compare([old], [new], took_turns=False)))
+
+    assert "not alike: profile: smoke, then full" in text
+    assert "not alike: through: none, then cat" in text
+    assert "not alike: the source's kernel: 6.1, then 6.2" in text
+
+
 def test_page_escapes_what_a_run_says() -> None:
     """Nothing of a run is markup, and no address leaves the page."""
     old, new = a_run(scenario("a")), a_run(scenario("a", Verdict.BROKEN))

@@ -56,6 +56,10 @@ NEVER = {
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
     "deeds": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "repro": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "host"),
+    "compare": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "repro"),
+    "trend": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "repro"),
+    "drift": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
+    "soak": ("judgement", "oracles", "plugin", "report", "compare"),
     "stream": ("vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
 """Room to the rooms that its doors never open to."""
