@@ -339,6 +339,18 @@ def test_machine_that_cannot_be_started_again_is_told(
     assert why in told
 
 
+def test_socket_of_ours_is_told(
+    evidence: Evidence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recovery by which a source was led to the scenario's own socket is no script's."""
+    evidence.command("source", "migrate", uri="tcp:127.0.0.1:4712", resume=True)
+
+    status, told = asked(capsys, "s::t", "--results", str(a_run(tmp_path, "s::t[tcp]")))
+
+    assert status == 4
+    assert "the source was led to a socket of ours, tcp:127.0.0.1:4712" in told
+
+
 def test_id_must_be_one_scenarios_alone(
     evidence: Evidence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
