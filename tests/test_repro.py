@@ -351,6 +351,18 @@ def test_socket_of_ours_is_told(
     assert "the source was led to a socket of ours, tcp:127.0.0.1:4712" in told
 
 
+def test_descriptor_of_ours_is_told(
+    evidence: Evidence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a scenario handed over open, besides one end to each side, no script has."""
+    evidence.command("source", "getfd", fdname="silence")
+
+    status, told = asked(capsys, "s::t", "--results", str(a_run(tmp_path, "s::t[tcp]")))
+
+    assert status == 4
+    assert 'handed a descriptor of ours: {"fdname": "silence"}' in told
+
+
 def test_id_must_be_one_scenarios_alone(
     evidence: Evidence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
