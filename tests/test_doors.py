@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from landfall.repro.player import MODULES
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "fixtures" / "landfall"
 SUITES = sorted((ROOT / "suites").rglob("*.py"))
@@ -66,6 +68,12 @@ NEVER = {
         "report",
     ),
     "stream": ("state", "vm", "migration", "host", "errors", "report", "oracles", "plugin"),
+    "deeds": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "repro": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "host"),
+    "compare": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "repro"),
+    "trend": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "repro"),
+    "drift": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
+    "soak": ("judgement", "oracles", "plugin", "report", "compare"),
 }
 """Room to the rooms that its doors never open to."""
 CORRIDORS = {"util", "utils", "common", "helpers", "base"}
@@ -132,6 +140,16 @@ def test_keeper_stands_alone() -> None:
     tops = {i.partition(".")[0] for i in imported(PACKAGE / "keeper.py")}
 
     assert tops <= sys.stdlib_module_names
+
+
+def test_player_stands_alone() -> None:
+    """What a script has within it imports the standard library, and its own modules alone."""
+    own = {i for p in (PACKAGE / "repro" / "player").glob("*.py") for i in imported(p)}
+
+    assert {i for i in own if i.startswith("landfall.")} <= {
+        f"landfall.repro.player.{name}" for name in MODULES
+    }
+    assert {i.partition(".")[0] for i in own} <= {*sys.stdlib_module_names, "landfall"}
 
 
 def test_scenario_does_not_read_the_report() -> None:

@@ -32,7 +32,7 @@ class FakeStage:
 
 def judgement(**changes: Any) -> Judgement:
     """Return a judgement that found nothing, changed."""
-    found = Judgement((), (), (), (), (), 0.0, 0.0)
+    found = Judgement((), (), (), (), (), (), 0.0, 0.0)
     return replace(found, **changes)
 
 

@@ -16,7 +16,15 @@ from jsonschema import Draft202012Validator
 from landfall.errors import HarnessError, UsageError
 from landfall.report import results
 from landfall.report.run import BugState, RegisterState, Run
-from landfall.verdict import Act, Blackout, Finding, Observation, ScenarioResult, Verdict
+from landfall.verdict import (
+    Act,
+    Blackout,
+    Finding,
+    Move,
+    Observation,
+    ScenarioResult,
+    Verdict,
+)
 
 SAMPLE_FOLDER = Path(__file__).with_name("test_report_sample")
 SAMPLE = results.read(SAMPLE_FOLDER)
@@ -50,7 +58,7 @@ def test_what_is_written_fits_the_schema(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Run, RegisterState, ScenarioResult, Finding, Observation, Blackout, Act]
+    "kind", [Run, RegisterState, ScenarioResult, Finding, Observation, Blackout, Act, Move]
 )
 def test_schema_names_every_field(kind: type[Run]) -> None:
     """The schema knows and requires exactly the fields that are written."""
