@@ -60,4 +60,5 @@ def test_what_only_the_tests_need_is_looked_for_by_them_alone(
 
     assert ended.returncode == USAGE
     assert "missing:" in ended.stderr
-    assert ("Allure's own command line" in ended.stderr) is is_told
+    assert ("the tests that use it are skipped" in ended.stderr) is is_told
+    assert (" npm" in ended.stderr) is is_told
