@@ -24,9 +24,7 @@ pytestmark = [pytest.mark.qemu, pytest.mark.network]
 
 ALLURE = "allure@3"
 """The package of the npm registry."""
-FLIP = shlex.join(
-    [sys.executable, str(Path(__file__).parent / "filters" / "mutate.py"), "flip-byte"]
-)
+FLIP = shlex.join([sys.executable, "-m", "landfall.mutants", "flip-byte"])
 TWO = "continues_on_the_destination and test_success"
 """Selects one scenario by tcp and one by exec."""
 PATIENCE = 300

@@ -16,7 +16,7 @@ from tests.command import BUILDS, ROOT, SOUND, qualify
 
 pytestmark = pytest.mark.qemu
 
-MUTATE = shlex.join([sys.executable, str(ROOT / "tests" / "filters" / "mutate.py")])
+MUTATE = shlex.join([sys.executable, "-m", "landfall.mutants"])
 LOST_PAGE = "suites/test_speed.py::test_ram_is_passed_over_again[tcp-16]"
 MOVED = "suites/test_success.py::test_guest_continues_on_the_destination[tcp]"
 needs = pytest.mark.skipif(

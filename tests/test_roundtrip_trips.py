@@ -16,7 +16,6 @@ from tests.command import ROOT, SOUND, Command, Ended, command, qualify
 
 pytestmark = pytest.mark.qemu
 
-FILTERS = ROOT / "tests" / "filters"
 SOON = 8.0
 """Seconds after which nothing may be left of a run that was killed."""
 OWN = {"e1000": "0000:00:01.0/e1000 0", "usb-tablet": "0000:00:01.0/1/usb-ptr 0"}
@@ -25,8 +24,7 @@ OWN = {"e1000": "0000:00:01.0/e1000 0", "usb-tablet": "0000:00:01.0/1/usb-ptr 0"
 
 def spoiled(filter_: str) -> str:
     """Return a command that spoils one thing in a stream."""
-    name, *arguments = shlex.split(filter_)
-    return shlex.join([sys.executable, str(FILTERS / name), *arguments])
+    return shlex.join([sys.executable, "-m", *shlex.split(filter_)])
 
 
 def devices(*names: str, through: str = "", words: tuple[str, ...] = ()) -> Any:
@@ -57,8 +55,11 @@ def test_devices_are_kept_with_what_is_theirs() -> None:
 @pytest.mark.parametrize(
     ("filter_", "said"),
     [
-        (spoiled("adjust.py hpet config +2"), "hpet: config was 0, is 2"),
-        (spoiled("adjust.py ps2kbd scancode_set -1"), "ps2kbd: scancode_set was 2, is 1"),
+        (spoiled("landfall.mutants.adjust hpet config +2"), "hpet: config was 0, is 2"),
+        (
+            spoiled("landfall.mutants.adjust ps2kbd scancode_set -1"),
+            "ps2kbd: scancode_set was 2, is 1",
+        ),
         ("LC_ALL=C sed s/SeaBIOS/SeaBIAS/g", "ram: pc.bios "),
     ],
     ids=["hpet", "keyboard", "memory"],
@@ -161,8 +162,8 @@ def test_bad_input_is_one_line(words: tuple[str, ...], said: str) -> None:
 @pytest.mark.parametrize(
     ("filter_", "said"),
     [
-        ("adjust.py ps2kbd scancode_set -1", "ps2kbd: scancode_set was 2, is 1"),
-        ("mutate.py drop-timer", "timer: cpu_ticks_offset was "),
+        ("landfall.mutants.adjust ps2kbd scancode_set -1", "ps2kbd: scancode_set was 2, is 1"),
+        ("landfall.mutants drop-timer", "timer: cpu_ticks_offset was "),
     ],
     ids=["keyboard", "dropped-section"],
 )
