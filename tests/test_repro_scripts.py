@@ -95,7 +95,7 @@ def test_mutant_shows_with_its_filter_and_not_without(flipped: Path) -> None:
     """A byte that a filter changes ends it 1, no filter 0, and a filter that drops a clock 1."""
     assert [
         play(flipped, **environment).returncode
-        for environment in ({}, {"THROUGH": ""}, {"THROUGH": f"{MUTATE} drop-timer"})
+        for environment in ({}, {"THROUGH": ""}, {"THROUGH": f"{MUTATE} zero-page"})
     ] == [1, 0, 1]
 
 
