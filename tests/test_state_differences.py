@@ -75,3 +75,14 @@ def test_device_that_comes_twice() -> None:
     assert state.differences(twice, twice) == []
     found = state.differences(state.read(WHOLE), twice)
     assert [(one.device, one.kind) for one in found] == [("timer", "only-in-second")]
+
+
+def test_state_without_a_description() -> None:
+    """A state that does not describe itself is read by the other's description."""
+    cpu = SAVED.named("cpu")[0]
+    changed = edited(Edit(cpu.payload, cpu.payload + 8, bytes(8))).stream
+    told = changed.data[: changed.sections[-1].start]
+
+    found = state.differences(state.read(bytes(told)), state.read(WHOLE))
+
+    assert [(one.path, one.before) for one in found] == [("env.regs[0]", "0")]
