@@ -52,6 +52,9 @@ NEVER = {
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
+    "census": ("migration", "attempt", "oracles", "judgement", "plugin", "report"),
+    "cargo": ("migration", "wire", "oracles", "judgement", "plugin", "report"),
+    "mutants": ("oracles", "judgement", "plugin", "report"),
     "stream": ("vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
 """Room to the rooms that its doors never open to."""
