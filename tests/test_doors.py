@@ -55,7 +55,18 @@ NEVER = {
     "census": ("migration", "attempt", "oracles", "judgement", "plugin", "report"),
     "cargo": ("migration", "wire", "oracles", "judgement", "plugin", "report"),
     "mutants": ("oracles", "judgement", "plugin", "report"),
-    "stream": ("vm", "migration", "host", "errors", "report", "oracles", "plugin"),
+    "state": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
+    "roundtrip": (
+        "migration",
+        "attempt",
+        "transport",
+        "wire",
+        "oracles",
+        "judgement",
+        "plugin",
+        "report",
+    ),
+    "stream": ("state", "vm", "migration", "host", "errors", "report", "oracles", "plugin"),
 }
 """Room to the rooms that its doors never open to."""
 CORRIDORS = {"util", "utils", "common", "helpers", "base"}

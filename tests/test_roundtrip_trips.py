@@ -74,6 +74,29 @@ def test_planted_fault_is_told(filter_: str, said: str) -> None:
     assert told["words"][0].startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("words", "verdict"), [((), "kept"), (("--firmware",), "broken")], ids=["reset", "firmware"]
+)
+def test_firmware_makes_a_lost_section_show(words: tuple[str, ...], verdict: str) -> None:
+    """A section that says what a reset says anyhow is no loss; once a firmware ran it is one."""
+    with devices(
+        "e1000", through=spoiled("mutate.py drop-timer"), words=("--json", *words)
+    ) as run:
+        told = rows(run.ended())["e1000"]
+
+    assert told["verdict"] == verdict
+    assert all(said.startswith("timer: ") for said in told["words"])
+
+
+def test_device_that_a_firmware_set_up_is_kept() -> None:
+    """What a firmware did to a device goes with it."""
+    with devices("virtio-blk-pci", words=("--json", "--firmware")) as run:
+        told = rows(run.ended())["virtio-blk-pci"]
+
+    assert told["verdict"] == "kept"
+    assert "isa-debugcon,iobase=0x402,chardev=firmware" in told["options"]
+
+
 def test_stream_that_is_refused_is_told_in_qemus_words() -> None:
     """A stream that ends in the midst is refused, and the row says so."""
     with devices("e1000", through="head -c 20000", words=("--json",)) as run:
@@ -141,6 +164,7 @@ def test_nothing_is_left_of_a_run_that_is_ended(number: signal.Signals) -> None:
         (("--device", "no-such"), "lists no device no-such"),
         (("--src-qemu", "/no/qemu"), "no QEMU build '/no/qemu'"),
         (("--json", "--markdown"), "not allowed with argument"),
+        (("--keep", "/proc/nowhere"), "--keep /proc/nowhere: "),
     ],
 )
 def test_bad_input_is_one_line(words: tuple[str, ...], said: str) -> None:

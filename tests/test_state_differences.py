@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from landfall import state
 from landfall.stream import Edit, Kind, parse
 from tests.stream import made
@@ -54,3 +56,33 @@ def test_missing_device_is_told() -> None:
     found = state.differences(state.read(WHOLE), edited(Edit(timer.start, timer.end)))
 
     assert [(d.device, d.path, d.kind) for d in found] == [("timer", "", "only-in-first")]
+
+
+def test_block_has_a_digest() -> None:
+    """A block's digest is that of its pages, one behind the other."""
+    pages = state.read(WHOLE).ram["pc.bios"]
+
+    assert pages.digest() == sha256(b"\xea" * pages.page_size).hexdigest()
+
+
+def test_device_that_comes_twice() -> None:
+    """Of a device that has several sections each is compared with its own."""
+    timer = SAVED.named("timer")[0]
+    section = bytes(SAVED.data[timer.start : timer.end])
+
+    twice = edited(Edit(timer.end, timer.end, section))
+
+    assert state.differences(twice, twice) == []
+    found = state.differences(state.read(WHOLE), twice)
+    assert [(one.device, one.kind) for one in found] == [("timer", "only-in-second")]
+
+
+def test_state_without_a_description() -> None:
+    """A state that does not describe itself is read by the other's description."""
+    cpu = SAVED.named("cpu")[0]
+    changed = edited(Edit(cpu.payload, cpu.payload + 8, bytes(8))).stream
+    told = changed.data[: changed.sections[-1].start]
+
+    found = state.differences(state.read(bytes(told)), state.read(WHOLE))
+
+    assert [(one.path, one.before) for one in found] == [("env.regs[0]", "0")]

@@ -31,16 +31,29 @@ def binary(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(params=["5.2", "7.2", "10.0", "11.1"])
 def every_binary(request: pytest.FixtureRequest) -> str:
     """A QEMU that was fetched, each of them in turn."""
-    return _fetched(request.param)
+    return fetched(request.param)
 
 
 @pytest.fixture(params=["10.0", "11.1"])
 def newer_binary(request: pytest.FixtureRequest) -> str:
-    """A QEMU that writes mapped-ram files, each of them in turn."""
-    return _fetched(request.param)
+    """A QEMU that writes mapped-ram files and loses no page, each of them in turn."""
+    return fetched(request.param)
 
 
-def _fetched(name: str) -> str:
+@pytest.fixture(params=["5.2", "7.2"])
+def older_binary(request: pytest.FixtureRequest) -> str:
+    """A QEMU that under TCG loses pages of a guest that writes, each of them in turn."""
+    return fetched(request.param)
+
+
+@pytest.fixture
+def sound_binary() -> str:
+    """The QEMU that loses no page in postcopy either."""
+    return fetched("10.0")
+
+
+def fetched(name: str) -> str:
+    """Return a build that was fetched; skip what needs it where it was not."""
     path = shutil.which("qemu-system-x86_64", path=FETCHED / name / "bin")
     if path is None:
         pytest.skip(f"no QEMU {name}: ./landfall qemu fetch {name}")

@@ -106,6 +106,22 @@ def outcome(data: bytes) -> str:
     return "written unchanged" if again == data else "written otherwise"
 
 
+def mapped(count: int = 16, *there: int) -> bytes:
+    """Return a mapped-ram file with one block, of which some pages are there."""
+    names = (1).to_bytes(4) + counted("mapped-ram")
+    named = configuration(subsections=subsection("configuration/capabilities", names))
+    start = b"\1" + RAM_ID.to_bytes(4) + counted("ram") + (0).to_bytes(4) + (4).to_bytes(4)
+    table = (count * PAGE | Flag.MEM_SIZE).to_bytes(8) + counted("pc.ram")
+    table += (count * PAGE).to_bytes(8)
+    bitmap_at = len(HEADER + named + start + table) + 28
+    bitmap = sum(1 << number for number in there).to_bytes(-(-count // 64) * 8, "little")
+    pages_at = -(-(bitmap_at + len(bitmap)) // PAGE) * PAGE
+    head = (1).to_bytes(4) + PAGE.to_bytes(8) + bitmap_at.to_bytes(8) + pages_at.to_bytes(8)
+    front = (HEADER + named + start + table + head + bitmap).ljust(pages_at, b"\0")
+    pages = b"".join(owned(n * PAGE, 1) if n in there else bytes(PAGE) for n in range(count))
+    return front + pages + EOS + footer(RAM_ID) + ram(kind=3) + full(3, "timer", bytes(24)) + EOF
+
+
 PAYLOAD = b"\x7e\0\0\0\x05 no footer: nothing may follow"
 """A device's state in which its own footer occurs."""
 

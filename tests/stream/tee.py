@@ -6,9 +6,11 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.stream.rig import DEADLINE
 
 __all__ = ["Tee", "tee"]
 
@@ -26,12 +28,14 @@ class Tee:
         self._listening.listen()
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
+        self._forward: list[threading.Thread] = []
         self._run(self._accept)
 
-    def _run(self, function: object, *arguments: object) -> None:
-        thread = threading.Thread(target=function, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _run(self, function: Callable[..., None], *arguments: object) -> threading.Thread:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -41,7 +45,7 @@ class Tee:
                 theirs.connect(str(self._there))
                 self._open += [ours, theirs]
                 self.kept.append(bytearray())
-                self._run(self._pass, ours, theirs, self.kept[-1])
+                self._forward.append(self._run(self._pass, ours, theirs, self.kept[-1]))
                 self._run(self._pass, theirs, ours, bytearray())
 
     def _pass(self, source: socket.socket, target: socket.socket, kept: bytearray) -> None:
@@ -64,15 +68,19 @@ class Tee:
         for end in self._open:
             end.close()
 
-    @property
     def main(self) -> bytes:
-        """What the connection brought that is the stream proper."""
+        """Return what the connection brought that is the stream proper; its source has ended."""
+        self._await_the_end()
         return next(bytes(kept) for kept in self.kept if kept.startswith(b"QEVM"))
 
-    @property
     def channels(self) -> list[bytes]:
-        """What the others brought."""
+        """Return what the others brought; their source has ended."""
+        self._await_the_end()
         return [bytes(kept) for kept in self.kept if not kept.startswith(b"QEVM")]
+
+    def _await_the_end(self) -> None:
+        for thread in self._forward:
+            thread.join(DEADLINE)
 
 
 @contextmanager

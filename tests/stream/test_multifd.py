@@ -6,10 +6,14 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from landfall.stream import StreamError
+from landfall import state
+from landfall.stream import Flag, StreamError
 from landfall.stream.feed import Ended
 from landfall.stream.multifd import MAGIC, packets
+from tests.stream import made
 from tests.stream.made import PAGE, owned
 from tests.stream.test_passing import fed
 
@@ -102,3 +106,67 @@ def test_connection_that_breaks_off_is_told() -> None:
         list(packets(fed(STREAM[:-10])))
 
     assert ended.value.begun == packet(flags=SYNC)[:-10]
+
+
+MAIN = made.HEADER + made.ram_start(("pc.ram", 16 * PAGE)) + made.ram(kind=3) + made.EOF
+
+
+def test_packet_is_written_from_its_parts() -> None:
+    """Each packet that is written from its parts is what was read."""
+    assert all(b"".join(p.written()) == p.data for p in packets(fed(STREAM)))
+
+
+def test_later_round_counts() -> None:
+    """A page that is sent again after all connections waited for each other is the later one."""
+    first = HELLO + packet(owned(0, 1), flags=SYNC) + packet(zero=1)
+    second = HELLO + packet(flags=SYNC) + packet(zero=0)
+
+    pages = state.read(MAIN, [second, first]).ram["pc.ram"]
+
+    assert pages.content(0) == bytes(PAGE)
+    assert pages.content(1) is None
+
+
+def test_packed_pages_are_not_there() -> None:
+    """What is in a packed packet is not known, whatever was sent before."""
+    channel = HELLO + packet(owned(0, 1), flags=SYNC) + packet(owned(0, 2), flags=PACKED)
+
+    assert state.read(MAIN, [channel]).ram["pc.ram"].content(0) is None
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.integers(0, len(HELLO) + 330), st.integers(0, 255), max_size=4),
+    st.integers(0, len(STREAM)),
+)
+def test_changed_channel(changes: dict[int, int], size: int) -> None:
+    """A connection with some bytes changed, or cut, is understood or refused."""
+    channel = bytearray(STREAM)
+    for place, value in changes.items():
+        channel[place] = value
+
+    try:
+        pages = state.read(MAIN, [bytes(channel[:size])]).ram["pc.ram"]
+    except StreamError:
+        return
+    assert all(len(pages.content(n) or bytes(PAGE)) == PAGE for n in range(pages.count))
+
+
+@pytest.mark.parametrize("end", [b"", made.EOS], ids=["ends", "is ended"])
+def test_pages_alone(end: bytes) -> None:
+    """A connection of pages that a guest waited for ends with EOS (7.2), or with its last page."""
+    asked = made.item(Flag.PAGE, PAGE, owned(PAGE, 3), "pc.ram") + made.item(Flag.ZERO, 0, b"\0")
+
+    pages = state.read(MAIN, [asked + end]).ram["pc.ram"]
+
+    assert (pages.content(0), pages.content(1)) == (bytes(PAGE), owned(PAGE, 3))
+    assert state.read(MAIN, [b""]).ram["pc.ram"].content(0) is None
+
+
+@pytest.mark.parametrize("size", [4, 20, PAGE, PAGE + 20])
+def test_pages_alone_cut(size: int) -> None:
+    """A connection of pages that ends in one is refused."""
+    asked = made.item(Flag.PAGE, PAGE, owned(PAGE, 3), "pc.ram") * 2
+
+    with pytest.raises(StreamError):
+        _ = state.read(MAIN, [asked[:size]]).ram

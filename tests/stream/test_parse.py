@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
 
-from landfall.stream import Edit, Flag, Kind, parse
+from landfall.stream import Edit, Flag, Kind, parse, written
 from tests.stream import made
 from tests.stream.made import EOF, HEADER, PAGE, configuration, full, item, ram, ram_start
 
@@ -241,3 +242,15 @@ def test_items_can_be_sliced() -> None:
     assert [item.block for item in items[-2:]] == ["pc.bios", ""]
     assert items[-1].flag == Flag.EOS
     assert len(items) == 5
+
+
+def test_written_from_parts() -> None:
+    """What is written is what was understood: a section with another number is another stream."""
+    stream = parse(made.whole())
+    place = next(n for n, section in enumerate(stream.sections) if section.name == "timer")
+    stream.sections[place] = replace(stream.sections[place], instance=9)
+
+    again = b"".join(written(stream))
+
+    at = stream.sections[place].payload - 8
+    assert again == made.whole()[:at] + (9).to_bytes(4) + made.whole()[at + 4 :]
