@@ -56,6 +56,9 @@ NEVER = {
     "history": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "oracles": ("vm", "migration", "attempt", "judgement", "plugin", "report", "host"),
     "report": ("vm", "migration", "attempt", "judgement", "oracles", "plugin", "host"),
+    "census": ("migration", "attempt", "oracles", "judgement", "plugin", "report"),
+    "cargo": ("migration", "wire", "oracles", "judgement", "plugin", "report"),
+    "mutants": ("oracles", "judgement", "plugin", "report"),
     "state": (*OF_QEMU, "guest", "line", "host", "oracles", "judgement", "plugin", "report"),
     "roundtrip": (
         "migration",
