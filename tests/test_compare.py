@@ -18,7 +18,7 @@ from landfall.compare.comparison import Call, Comparison, compare
 from landfall.compare.page import page
 from landfall.compare.samples import name_of
 from landfall.compare.statistics import ALPHA, Stratum, effect, floor, holm
-from landfall.compare.told import as_text
+from landfall.compare.told import as_text, interval
 from landfall.report import results
 from landfall.report.run import Run
 from landfall.verdict import Blackout, Move, ScenarioResult, Verdict
@@ -91,6 +91,14 @@ def test_effect_has_a_direction() -> None:
 
     assert found.factor == pytest.approx(1.05 / 2.05, rel=0.01)
     assert found.superiority == 0.0
+
+
+def test_few_scenarios_have_no_interval() -> None:
+    """Three scenarios, resampled, would make an interval that is too narrow: none is told."""
+    found = effect([Stratum([1.0, 1.1, 1.2], [1.3, 1.4, 1.5])] * 3)
+
+    assert math.isnan(found.low)
+    assert interval(found) == "too few scenarios for an interval"
 
 
 def test_one_scenario_that_stalled_is_not_all() -> None:
