@@ -17,7 +17,7 @@ from landfall.lab.keys import Keys
 
 NOBODY = 65534
 NETWORK = "10.217.9"
-IMAGE = image.Image(Path("/k/vmlinux"), Path("/k/vmlinuz"), Path("/c/initramfs"), "0123")
+IMAGE = image.Image(Path("/k/vmlinux"), Path("/c/initramfs"), "0123")
 QEMU = emulator.QEMU(Path("/q/bin/qemu-system-x86_64"), "10.0.2")
 
 
