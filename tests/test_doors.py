@@ -30,7 +30,7 @@ NEVER = {
     "facts": (*OF_QEMU, "guest", "line", "ssh", "oracles", "judgement", "plugin", "report"),
     "clock_offset": (*OF_QEMU, "guest", "line", "host", "ssh", "oracles", "plugin", "report"),
     "questions": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
-    "baseline": ("vm", "migration", "attempt", "stage", "oracles", "judgement", "plugin", "report"),
+    "baseline": ("vm", "migration", "attempt", "stage", "oracles", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "inventory": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "guest": (*OF_QEMU, "line", "oracles", "judgement", "plugin", "report"),
