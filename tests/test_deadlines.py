@@ -28,7 +28,7 @@ from tests import life
 from tests.command import ROOT, qualify
 from tests.life import beats, moved, with_destination
 
-SHARE = 0.05
+SHARE = 0.03
 """Of its time, how much a braked QEMU runs."""
 
 
