@@ -59,10 +59,10 @@ def test_real_mode_that_is_lost_is_seen(start: Start, broken: Broken) -> None:
 
 
 def test_system_call_of_another_maker_is_seen(start: Start, broken: Broken) -> None:
-    """A CPU that arrives as AMD's has not the system call that a guest of Intel's makes."""
-    source, _ = start(append="flip=8", cpu="qemu64,vendor=GenuineIntel")
+    """A CPU that arrives as Intel's has not the system call that a guest of AMD's makes."""
+    source, _ = start(append="flip=8", cpu="qemu64,vendor=AuthenticAMD")
     source.line.wait_for_beats(HEARTBEATS, ANSWER)
-    there = source.ready_twin("elsewhere", cpu="qemu64,vendor=AuthenticAMD")
+    there = source.ready_twin("elsewhere", cpu="qemu64,vendor=GenuineIntel")
 
     migrate(source, to=there, via=TCP)
 
