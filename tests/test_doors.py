@@ -29,6 +29,8 @@ NEVER = {
     "links": (*OF_QEMU, "guest", "line", "ssh", "inventory", "oracles", "plugin", "report"),
     "facts": (*OF_QEMU, "guest", "line", "ssh", "oracles", "judgement", "plugin", "report"),
     "clock_offset": (*OF_QEMU, "guest", "line", "host", "ssh", "oracles", "plugin", "report"),
+    "questions": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
+    "baseline": ("vm", "migration", "attempt", "stage", "oracles", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "inventory": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "lab": (*OF_QEMU, "line", "oracles", "judgement", "plugin", "report"),
