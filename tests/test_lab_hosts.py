@@ -124,6 +124,7 @@ def test_up_and_status_tell_what_runs(cache: Path, inventory: Path) -> None:
     for said in (again, told):
         assert "0 restarts" in said
         assert "lets us in by ssh" in said
+    assert "# amd    KVM proven" in told
 
 
 def test_nothing_of_a_lab_is_left(cache: Path, inventory: Path) -> None:
