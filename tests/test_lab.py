@@ -75,7 +75,7 @@ def test_bad_argument_is_one_line(
 @pytest.mark.usefixtures("unprivileged")
 def test_who_is_not_root_is_told_what_is_missing() -> None:
     """Without root one line says what is missing, and what root is needed for."""
-    with pytest.raises(UsageError, match=r"missing: root .* namespace, its taps and the link"):
+    with pytest.raises(UsageError, match=r"missing: root\b.* namespace, its taps and the link"):
         network.expect_rights()
 
 
