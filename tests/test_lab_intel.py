@@ -98,6 +98,6 @@ def test_menu_tells_the_kernel_who_it_is() -> None:
 
 def test_sources_are_built_without_a_word(tmp_path: Path) -> None:
     """What enters a kernel is built with gcc and binutils, warnings being errors."""
-    run([str(SOURCE / "build.sh"), "0x1000000", str(tmp_path / "pvh")])
+    run(["/bin/sh", str(SOURCE / "build.sh"), "0x1000000", str(tmp_path / "pvh")])
 
     assert (tmp_path / "pvh").read_bytes().startswith(b"\x7fELF\1")
