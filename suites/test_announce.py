@@ -39,7 +39,11 @@ ONE = nics("virtio-net-pci")
 TWO = nics("virtio-net-pci", "e1000")
 THREE = nics("virtio-net-pci", "e1000e", "rtl8139")
 MODELS = [
-    pytest.param(nics("virtio-net-pci"), id="virtio-net-pci", marks=pytest.mark.smoke),
+    pytest.param(
+        nics("virtio-net-pci"),
+        id="virtio-net-pci",
+        marks=[pytest.mark.smoke, pytest.mark.lab],
+    ),
     *(pytest.param(nics(model), id=model) for model in ("e1000", "e1000e", "igb", "rtl8139")),
     pytest.param(nics("vmxnet3"), id="vmxnet3"),
     *(

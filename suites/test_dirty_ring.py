@@ -63,6 +63,7 @@ def test_ring_loses_no_page(source: VM, destination: VM, transport: Live) -> Non
     assert destination.owns_the_guest
 
 
+@pytest.mark.lab
 @with_rings
 def test_ring_loses_no_page_there_and_back(source: VM) -> None:
     """A guest that writes goes from ring to ring, and loses nothing."""

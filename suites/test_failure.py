@@ -29,13 +29,13 @@ SMOKE = {("destination-killed", "first-pass"), ("cancelled", "first-pass")}
 Met = tuple[Fault, Phase, Cell]
 
 
-def named(met: list[Met]) -> list[object]:
-    """Give each cell its name; a few are for the smoke profile."""
+def named(met: list[Met], *few: pytest.MarkDecorator) -> list[object]:
+    """Give each cell its name; a few are for the profile smoke, and have other marks besides."""
     return [
         pytest.param(
             *cell,
             id=f"{cell[0]}-{cell[1]}",
-            marks=[pytest.mark.smoke] if (cell[0].name, cell[1].name) in SMOKE else [],
+            marks=[pytest.mark.smoke, *few] if (cell[0].name, cell[1].name) in SMOKE else [],
         )
         for cell in met
     ]
@@ -59,7 +59,7 @@ def devices(fault: Fault) -> tuple[Device, ...]:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.SOURCE)))
+@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.SOURCE), pytest.mark.lab))
 def test_guest_continues_on_the_source(
     source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
 ) -> None:

@@ -33,6 +33,12 @@ BOTH = (VCPU, DIMM)
 
 
 @pytest.fixture
+def cpu() -> str:
+    """The model that the vCPU which is plugged in is of."""
+    return "qemu64"
+
+
+@pytest.fixture
 def guest_name() -> str:
     """A guest with an operating system."""
     return "linux-64"

@@ -23,7 +23,7 @@ from landfall.transport import EXEC, EXEC_FILE, FD, FILE, TCP, UNIX, Live, Trans
 from landfall.vm import VM
 
 TRANSPORTS = [
-    pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
+    pytest.param(TCP, id="tcp", marks=[pytest.mark.smoke, pytest.mark.lab]),
     pytest.param(EXEC_FILE, id="exec-file", marks=pytest.mark.smoke),
     pytest.param(UNIX, id="unix"),
     pytest.param(FD, id="fd"),

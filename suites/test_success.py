@@ -31,7 +31,7 @@ from landfall.vm import VM
 AVX = "SandyBridge,-tsc-deadline,-x2apic"
 """A CPU model with AVX, less what TCG lacks (QEMU 7.2 warns of both)."""
 SMOKE = [
-    pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
+    pytest.param(TCP, id="tcp", marks=[pytest.mark.smoke, pytest.mark.lab]),
     pytest.param(EXEC, id="exec", marks=pytest.mark.smoke),
     pytest.param(TCP_IPV6, id="tcp-ipv6"),
     pytest.param(UNIX, id="unix"),

@@ -37,7 +37,7 @@ TWO_GIGAHERTZ = f"qemu64,tsc-frequency={GIVEN}"
 WALL_CLOCK = (RealTimeClock("rtc-host", "host"),)
 VM_CLOCK = (RealTimeClock("rtc-vm", "vm"),)
 TRANSPORTS = [
-    pytest.param(TCP, id="tcp", marks=pytest.mark.smoke),
+    pytest.param(TCP, id="tcp", marks=[pytest.mark.smoke, pytest.mark.lab]),
     pytest.param(UNIX, id="unix"),
     pytest.param(FD, id="fd"),
     pytest.param(EXEC, id="exec"),
@@ -194,6 +194,7 @@ def test_given_tsc_frequency_holds(source: VM, destination: VM) -> None:
     assert tsc_hertz(destination) == pytest.approx(GIVEN, rel=0.05)
 
 
+@pytest.mark.lab
 @pytest.mark.parametrize("cpu", ["qemu64,+invtsc"], ids=["invtsc"], indirect=True)
 @pytest.mark.parametrize("accel", ["kvm"], indirect=True)
 def test_invariant_tsc_blocks_migration(source: VM, destination: VM) -> None:

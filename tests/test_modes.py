@@ -125,3 +125,11 @@ def test_mode_that_the_guest_is_not_to_visit_is_not_waited_for() -> None:
 def test_too_few_words_afterwards_are_no_evidence(after: tuple[str, ...]) -> None:
     """Without two reports after the arrival nothing was seen, and that is not `kept`."""
     assert modes.judge(switching(*after)).verdict is Verdict.UNABLE
+
+
+@pytest.mark.parametrize(("calls", "verdict"), [("8", Verdict.UNABLE), ("a", Verdict.KEPT)])
+def test_system_calls_are_seen_to_go_on(calls: str, verdict: Verdict) -> None:
+    """A guest that made system calls, and none since it was moved, has not shown that it can."""
+    finding = modes.judge(switching(f"{EARLY} fast=8", f"{LATE} fast={calls}"))
+
+    assert finding.verdict is verdict

@@ -9,11 +9,14 @@ from landfall.flipping import registers, stop_in
 from landfall.migration import migrate
 from landfall.mode import Mode
 from landfall.transport import TCP
+from landfall.vm import ANSWER
 from tests.test_planted_faults import MUTATE, Broken, Start
 
 pytestmark = pytest.mark.qemu
 
 FLIPPING = "flip=1f"
+HEARTBEATS = 25
+"""Time for a guest to make its first system calls."""
 
 
 @pytest.mark.parametrize("mode", [Mode.REAL, Mode.PROTECTED, Mode.V86, Mode.COMPATIBLE], ids=str)
@@ -53,6 +56,17 @@ def test_real_mode_that_is_lost_is_seen(start: Start, broken: Broken) -> None:
 
     # Halted, it has no table that protected mode could use: it is reset, and begins anew.
     assert broken().keys() & {"modes", "memory"}
+
+
+def test_system_call_of_another_maker_is_seen(start: Start, broken: Broken) -> None:
+    """A CPU that arrives as Intel's has not the system call that a guest of AMD's makes."""
+    source, _ = start(append="flip=8", cpu="qemu64,vendor=AuthenticAMD")
+    source.line.wait_for_beats(HEARTBEATS, ANSWER)
+    there = source.ready_twin("elsewhere", cpu="qemu64,vendor=GenuineIntel")
+
+    migrate(source, to=there, via=TCP)
+
+    assert "on the elsewhere vCPU 0 took exception 6" in broken()["cpu"]
 
 
 def test_guest_that_switches_and_is_moved_unharmed_has_nothing_to_say(

@@ -3,6 +3,7 @@
  * `flip=`: where a vCPU would halt, it goes to another mode instead, and waits for the next interrupt there. The modes
  * take turns, so each has its share of the time. What the vCPU can see of its mode is checked all the while (flip16.S).
  */
+#include "fast.h"
 #include "flip.h"
 #include "pulse.h"
 #include "registers.h"
@@ -177,6 +178,22 @@ static void say(const struct cpu *cpu, u32 mode, const char *what, u32 found, u3
     statement_end();
 }
 
+/* From compatibility mode a program makes its system calls: that is tried as well. */
+static void call(const struct cpu *cpu, struct area *area, u32 mode)
+{
+#ifdef __x86_64__
+    u32 found, expected;
+    const char *wrong = mode == MODE_COMPATIBLE ? fast_visit(cpu, &found, &expected) : 0;
+
+    if (!wrong)
+        return;
+    say(cpu, mode, wrong, found, expected);
+    area->bad++;
+#else
+    (void)cpu, (void)area, (void)mode;
+#endif
+}
+
 static void account(const struct cpu *cpu, struct area *area, u32 mode)
 {
     if (area->exception)
@@ -228,6 +245,7 @@ static void visit(struct cpu *cpu, struct area *area, u32 mode)
     area->halt = own_interrupts || mode == MODE_V86 || area->visits[mode] % SPINS_EVERY;
     trip(area, mode);
     account(cpu, area, mode);
+    call(cpu, area, mode);
     if (!own_interrupts)
         take(area->arrived);
 }
@@ -263,7 +281,7 @@ void flip_called(void)
 /* What all vCPUs did, now and then. */
 void flip_report(const struct cpu *boot)
 {
-    u32 visits[MODES] = {0}, checks = 0, bad = 0;
+    u32 visits[MODES] = {0}, checks = 0, bad = 0, fast = 0;
 
     if (!reserved || boot->ticks - reported_at < TICKS_A_REPORT)
         return;
@@ -274,6 +292,9 @@ void flip_report(const struct cpu *boot)
             visits[mode] += area->visits[mode];
         checks += area->loops;
         bad += area->bad;
+#ifdef __x86_64__
+        fast += fast_calls(i);
+#endif
     }
     statement_begin("modes");
     statement_hex("flip", options.flip & MODES_HERE);
@@ -281,6 +302,7 @@ void flip_report(const struct cpu *boot)
         if (MODES_HERE >> mode & 1)
             statement_hex(mode_names[mode], visits[mode]);
     statement_hex("checks", checks);
+    statement_hex("fast", fast);
     statement_hex("bad", bad);
     statement_end();
 }
