@@ -33,6 +33,7 @@ NEVER = {
     "baseline": ("vm", "migration", "attempt", "stage", "oracles", "plugin", "report"),
     "qmp": ("vm", "migration", "attempt", "oracles", "plugin", "report"),
     "inventory": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
+    "lab": (*OF_QEMU, "line", "oracles", "judgement", "plugin", "report"),
     "guest": (*OF_QEMU, "line", "oracles", "judgement", "plugin", "report"),
     "linux": (*OF_QEMU, "guest", "line", "oracles", "judgement", "plugin", "report"),
     "packages": (*OF_QEMU, "guest", "linux", "host", "line", "oracles", "plugin", "report"),

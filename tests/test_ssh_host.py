@@ -6,16 +6,22 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from qemu.qmp import Message
 
+from landfall import clock_offset
 from landfall.clock import Bell
 from landfall.errors import HarnessError, HostLost, Missing
 from landfall.host import LocalHost
 from landfall.hosts import Wanted, opened
+from landfall.qmp import QMP
+from landfall.reactor import Reactor
 from landfall.ssh import SshHost
 
 TWO = Path(__file__).parent / "hosts" / "two-loopback.toml"
@@ -215,6 +221,7 @@ def test_connection_lasts_longer_than_a_key_of_paramikos(
 def test_clock_is_compared(far: SshHost) -> None:
     """The same machine's clock is found to be ours, within what is said of it."""
     assert 0 < far.uncertainty < 0.5
+    assert far.ahead is not None
     assert abs(far.ahead) <= far.uncertainty
 
 
@@ -235,3 +242,48 @@ def test_all_hangs_on_the_lifeline(runner: LocalHost, tmp_path: Path) -> None:
         assert time.monotonic() - begun < SOON
         with pytest.raises(HostLost, match="alpha"):
             host.run(["true"], SOON)
+
+
+def test_clock_that_keeps_no_time_is_not_believed(
+    far: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host whose seconds last longer than ours has no offset; one that was set once has."""
+    begun = time.time_ns()
+    monkeypatch.setattr(far, "clock", lambda: begun + (time.time_ns() - begun) // 10)
+    monkeypatch.setattr(clock_offset, "FASTEST", Fraction(0))
+
+    ahead, uncertainty = far._clocks_apart()
+
+    assert ahead is None
+    assert uncertainty < SOON
+
+
+def test_clock_that_was_set_is_looked_at_again(
+    far: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that was set while two were compared is compared once more."""
+    steps = iter([3600 * clock_offset.SECOND] * (clock_offset.ROUNDS // 2))
+    monkeypatch.setattr(far, "clock", lambda: time.time_ns() + next(steps, 0))
+
+    ahead, _ = far._clocks_apart()
+
+    assert ahead is not None
+    assert abs(ahead) < 1.0
+
+
+def test_event_of_a_clock_that_keeps_no_time_is_of_when_it_is_heard(
+    runner: LocalHost, tmp_path: Path
+) -> None:
+    """What such a host stamps counts from when we hear of it."""
+    stamp = {"event": "STOP", "timestamp": {"seconds": 1, "microseconds": 0}}
+    ours, _theirs = socket.socketpair()
+    with Reactor() as reactor, ours, _theirs:
+        session = QMP("source", reactor, ours, tmp_path / "qmp", lambda: None, None)
+        before = time.time()
+
+        session._witness("<-", Message(stamp))
+
+        after = time.time()
+        session.close()
+
+    assert before <= session.events[0].emitted <= after
