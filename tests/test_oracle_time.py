@@ -303,3 +303,16 @@ def test_every_cell_of_the_table_has_a_source() -> None:
 def test_clock_that_nobody_wrote_down_may_do_anything() -> None:
     """What no source says convicts nobody."""
     assert bound("sundial", "tcg", Transition.PAUSE) is Bound.ANYTHING_BETWEEN
+
+
+@pytest.mark.parametrize(
+    ("ahead", "slowness", "convicts"), [(0.02, 1.0, True), (0.02, 10.0, False), (0.5, 10.0, True)]
+)
+def test_clocks_of_an_emulated_host_may_come_apart_a_little(
+    ahead: float, slowness: float, *, convicts: bool
+) -> None:
+    """A busy emulator's own clocks come apart a little; by more than that they are judged."""
+    history = with_timers(ahead=ahead)
+    slow = tuple(replace(side, slowness=slowness) for side in history.sides)
+
+    assert ("came apart" in said(replace(history, sides=slow))) is convicts
