@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.attempt import LET_GO, set_limits
 from landfall.build import QemuBuild
 from landfall.clock import Bell
 from landfall.errors import GuestSilent, HarnessError, Missing, Undecided
@@ -172,3 +173,27 @@ def test_slow_host_gets_the_same_verdicts(braked: Path, mutation: str, verdict: 
 
     assert set(ended.verdicts.values()) == {verdict}
     assert "times as slow" in ended.document["run"]["hosts"]["source"]["speed"]
+
+
+@pytest.mark.qemu
+def test_guest_is_let_go_for_longer_to_a_slow_host(
+    build: QemuBuild,
+    pulse: Guest,
+    host: LocalHost,
+    reactor: Reactor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The down time aimed at is a slow host's, but for one that shall hold a guest back."""
+    vm = VM(Stage(host, reactor, tmp_path), build, Machine(pulse), "source")
+    vm.start()
+    vm.connect()
+    monkeypatch.setattr(Stage, "slowness", property(lambda _: 3.0))
+    aimed = []
+
+    for seconds in (LET_GO, 0.001):
+        set_limits(vm, None, seconds)
+        aimed.append(vm.qmp.execute("query-migrate-parameters")["downtime-limit"])
+
+    vm.bury()
+    assert aimed == [900, 1]
