@@ -316,3 +316,18 @@ def test_clocks_of_an_emulated_host_may_come_apart_a_little(
     slow = tuple(replace(side, slowness=slowness) for side in history.sides)
 
     assert ("came apart" in said(replace(history, sides=slow))) is convicts
+
+
+@pytest.mark.parametrize(
+    ("ahead", "shown", "kept"),
+    [(0.0, "120041", False), (40.0, "120041", True), (40.0, "120001", False), (None, "1", True)],
+    ids=["leaps", "as-its-host", "not-as-its-host", "host-keeps-no-time"],
+)
+def test_real_time_clock_is_its_hosts(ahead: float | None, shown: str, *, kept: bool) -> None:
+    """A guest's real-time clock goes by its host's: where that is known to be ahead, so is it."""
+    history = lay_about(0.0, shown_after=shown.rjust(6, "0"), rtc="host")
+    here, there = history.sides
+
+    text = said(replace(history, sides=(here, replace(there, ahead=ahead))))
+
+    assert ("real-time clock" not in text) == kept
