@@ -165,7 +165,7 @@ def test_guest_on_a_slow_host_is_given_its_time(
 )
 def test_slow_host_gets_the_same_verdicts(braked: Path, mutation: str, verdict: str) -> None:
     """A sound migration is kept on a slow host, and a planted fault convicted: as anywhere."""
-    mutate = f"{sys.executable} {ROOT}/tests/filters/mutate.py {mutation}"
+    mutate = f"{sys.executable} -m landfall.mutants {mutation}"
     through = ("--through", mutate) if mutation else ()
 
     with qualify(*through, "-k", "test_success and tcp", qemu=str(braked)) as run:

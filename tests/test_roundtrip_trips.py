@@ -81,7 +81,7 @@ def test_planted_fault_is_told(filter_: str, said: str) -> None:
 def test_firmware_makes_a_lost_section_show(words: tuple[str, ...], verdict: str) -> None:
     """A section that says what a reset says anyhow is no loss; once a firmware ran it is one."""
     with devices(
-        "e1000", through=spoiled("mutate.py drop-timer"), words=("--json", *words)
+        "e1000", through=spoiled("landfall.mutants drop-timer"), words=("--json", *words)
     ) as run:
         told = rows(run.ended())["e1000"]
 
