@@ -71,6 +71,6 @@ def test_machine_says_the_same_as_was_on_the_wire(source: VM, destination: VM) -
     assert again.outcome().status == "completed"
 
     sides = source, destination
-    expect_the_same(migration.stream, again.written, sides, but_for=RUN_STATE)
+    expect_the_same(migration.recording, again.written, sides, but_for=RUN_STATE)
     destination.cont()
     assert destination.owns_the_guest

@@ -225,25 +225,6 @@ def test_clock_is_compared(far: SshHost) -> None:
     assert abs(far.ahead) <= far.uncertainty
 
 
-def test_all_hangs_on_the_lifeline(runner: LocalHost, tmp_path: Path) -> None:
-    """When the connection is cut, all that was started is killed, and the folder removed."""
-    with opened(Wanted(inventory=str(TWO)), runner) as pair:
-        host = pair.source
-        assert isinstance(host, SshHost)
-        private = host.private
-        pid = host.spawn(["sleep", "60"], cwd=private, errors=tmp_path / "said").pid
-        assert private.exists()  # it is this machine, after all
-
-        host._connection.close()  # what a cut cable does
-        begun = time.monotonic()
-
-        await_that(lambda: not private.exists(), "the folder to be removed")
-        assert not Path(f"/proc/{pid}").exists()
-        assert time.monotonic() - begun < SOON
-        with pytest.raises(HostLost, match="alpha"):
-            host.run(["true"], SOON)
-
-
 def test_clock_that_keeps_no_time_is_not_believed(
     far: SshHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +250,25 @@ def test_clock_that_was_set_is_looked_at_again(
 
     assert ahead is not None
     assert abs(ahead) < 1.0
+
+
+def test_all_hangs_on_the_lifeline(runner: LocalHost, tmp_path: Path) -> None:
+    """When the connection is cut, all that was started is killed, and the folder removed."""
+    with opened(Wanted(inventory=str(TWO)), runner) as pair:
+        host = pair.source
+        assert isinstance(host, SshHost)
+        private = host.private
+        pid = host.spawn(["sleep", "60"], cwd=private, errors=tmp_path / "said").pid
+        assert private.exists()  # it is this machine, after all
+
+        host._connection.close()  # what a cut cable does
+        begun = time.monotonic()
+
+        await_that(lambda: not private.exists(), "the folder to be removed")
+        assert not Path(f"/proc/{pid}").exists()
+        assert time.monotonic() - begun < SOON
+        with pytest.raises(HostLost, match="alpha"):
+            host.run(["true"], SOON)
 
 
 def test_event_of_a_clock_that_keeps_no_time_is_of_when_it_is_heard(
