@@ -148,7 +148,6 @@ def _content(path: Path) -> bytes:
         "suites/test_success.py::test_guest_continues_from_a_file[exec-file]",
         "suites/test_failure.py::test_guest_continues_on_the_source[destination-killed-first-pass]",
         "suites/test_failure.py::test_guest_continues_on_the_source[reset-first-pass]",
-        "suites/test_sequences.py::test_guest_is_where_it_should_be[seed-2]",
     ],
 )
 def test_scenario_that_is_kept_is_kept_by_its_script(tmp_path: Path, scenario: str) -> None:
