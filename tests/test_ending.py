@@ -22,6 +22,8 @@ TELLING = [
     "doctor --help",
     "coverage --help",
     "save --help",
+    "plan --help",
+    "test --help",
     "--help",
 ]
 
