@@ -71,8 +71,8 @@ def test_guest_brings_nothing_along(
         there.line.wait_for_beats(2, within=10.0)
         curve.take(here, "source")
         curve.take(there, "destination", came_from=here)
-        here, before = there, here
-        before.quit()
+        here = there
+        end_others(here)
 
     here.verify_memory()
     expect_no_leak(curve, here.stage.note)

@@ -320,7 +320,9 @@ def _other_schema(folder: Path) -> Sequence[str]:
         (("a", "nowhere"), "nowhere/results.json: No such file or directory"),
         (("a", "a", "--html", NO_FOLDER), f"--html {NO_FOLDER}: Not a directory"),
         (("a", "a", "--ab", "10.0", "11.1"), "compare --ab SRC1 SRC2"),
+        (("a", "a", "--html", "a"), "--html a: Is a directory; name a file"),
         (("--ab", "10.0"), "expected 2 arguments"),
+        (("--ab", "/bin/sh", "nowhere"), "no QEMU build 'nowhere'"),
         (_other_schema, "its schema is 99 and this Landfall reads 1"),
     ],
 )

@@ -88,6 +88,9 @@ def test_proof_by_itself() -> None:
         (("--profile=full",), "--profile"),
         (("prove", "nonsense"), "mutants: 'nonsense': there is none of the name"),
         (("--src-qemu=/nowhere",), "/nowhere"),
+        (("prove",), "mutants prove: name a mutant"),
+        (("list", "more"), "unrecognized arguments: more"),
+        (("nowhere",), "mutants: file or directory not found: nowhere"),
     ],
 )
 def test_what_cannot_be_asked_for_is_one_line(
@@ -98,4 +101,14 @@ def test_what_cannot_be_asked_for_is_one_line(
 
     assert done.returncode == 4
     assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_results_that_cannot_be_written_are_one_line() -> None:
+    """So is a folder for the results that cannot be made."""
+    done = mutants("--results=/etc/passwd/out")
+
+    assert done.returncode == 4
+    assert done.stderr.startswith("landfall: mutants --results /etc/passwd/out: Not a directory;")
+    assert len(done.stderr.splitlines()) == 1

@@ -237,6 +237,14 @@ def test_features_that_no_build_has_are_refused() -> None:
 # -- less than was asked for ------------------------------------------------
 
 
+@pytest.mark.parametrize("question", ["--help", "--version", "--markers"])
+def test_question_about_pytest_leaves_no_results(question: str) -> None:
+    """Who only asks what there is gets no folder of results, and `latest` stays."""
+    with qualify(question) as under_way:
+        assert under_way.ended().status == 0
+        assert not under_way.results.exists()
+
+
 def test_nothing_selected_has_not_passed() -> None:
     """A run without a scenario has not passed: exit status 5."""
     ended = run("-k", "nothing_matches")

@@ -376,6 +376,20 @@ def test_id_must_be_one_scenarios_alone(
     assert asked(capsys, "x::y", "--results", str(run))[0] == 4
 
 
+def test_script_is_no_folder(
+    evidence: Evidence, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is named for the script is refused, and stays."""
+    assert evidence.folder.exists()
+    run = a_run(tmp_path, "s::t[tcp]")
+
+    status, told = asked(capsys, "s::t", "--results", str(run), "--to", str(run))
+
+    assert status == 4
+    assert told == f"landfall: repro --to {run}: it is a folder; name a file for the script"
+    assert run.is_dir()
+
+
 def test_missing_evidence_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run that recorded no deeds, or whose evidence is broken off, is told with the file."""
     run = a_run(tmp_path, "s::t[tcp]")

@@ -116,6 +116,23 @@ def test_build_that_does_not_start_decides_nothing(flipped: Path, qemu: str) -> 
     assert "QEMU does not start" in played.stdout
 
 
+def test_wrong_option_decides_nothing(flipped: Path) -> None:
+    """So does an option that it has not: argparse's own 2 would be *bad* to `git bisect run`."""
+    played = play(flipped, "--loop", "x")
+
+    assert played.returncode == 125
+    assert len(played.stderr.splitlines()) == 1
+
+
+def test_evidence_that_cannot_be_kept_changes_no_verdict(flipped: Path) -> None:
+    """The bug shows, wherever its evidence was to go."""
+    played = play(flipped, "--keep", "/etc/passwd/x")
+
+    assert played.returncode == 1
+    assert "cannot be kept in /etc/passwd/x/round-1: Not a directory" in played.stdout
+    assert not played.stderr
+
+
 def test_nothing_is_left(flipped: Path, tmp_path: Path) -> None:
     """Neither a process nor a file of it is left, whether the bug shows or not."""
     mark = f"LEFT_{os.getpid()}"

@@ -127,6 +127,20 @@ def test_folder_of_runs_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert json.loads(asked(capsys, runs, "--json")[1])["series"][0]["scenarios"][0]["broken"]
 
 
+def test_page_that_cannot_be_written_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So is a page that is to be where a folder is."""
+    kept_in(tmp_path / "run", a_run(1, "k"))
+
+    status, _, said = asked(capsys, tmp_path, "--html", tmp_path)
+
+    assert status == 4
+    assert said == (
+        f"landfall: --html {tmp_path}: Is a directory; name a file that can be written\n"
+    )
+
+
 def test_what_holds_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder without runs, or what is none, is told in one line; exit status 4."""
     for folder in (tmp_path, tmp_path / "nowhere"):
