@@ -153,8 +153,10 @@ def test_guest_on_a_slow_host_is_given_its_time(
         with pytest.raises(GuestSilent, match="heartbeats"):
             said_within(0.3)
         found = FirstWord(slow, pulse, "tcg", here, reactor).slowness()
+        usual = FirstWord(replace(build, host=here), pulse, "tcg", here, reactor).slowness()
         assert found is not None
-        assert found > 1.5
+        assert usual is not None
+        assert found > usual
         here.slowness = MOST
         assert said_within(0.3) > 0.3
 
