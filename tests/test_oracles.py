@@ -377,6 +377,15 @@ def test_order_is_that_of_the_release(
     assert bool(words) == ("the status went" in told(contract.judge(history)))
 
 
+def test_source_that_keeps_its_guest_passes_over_device() -> None:
+    """A guest that is saved and stays is not handed over, also when a copy of it was loaded."""
+    events = (*life.statuses(0.5, "setup", "active", "completed"), life.event("STOP", 1.0))
+    history = life.with_source(life.moved(), events=events, release=(10, 0))
+    copied = replace(history.journeys[0], keeps=True)
+
+    assert told(contract.judge(replace(history, journeys=(copied,)))) == ""
+
+
 @pytest.mark.parametrize(("release", "excused"), [((7, 2), True), ((8, 1), False)])
 def test_stopped_guest_that_is_left_in_another_state(
     release: Release,
