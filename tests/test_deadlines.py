@@ -152,8 +152,9 @@ def test_guest_on_a_slow_host_is_given_its_time(
 
         with pytest.raises(GuestSilent, match="heartbeats"):
             said_within(0.3)
-        found = FirstWord(slow, pulse, "tcg", here, reactor).slowness()
-        usual = FirstWord(replace(build, host=here), pulse, "tcg", here, reactor).slowness()
+        found = FirstWord(slow, pulse, "tcg", here, reactor, tmp_path).slowness()
+        ordinary = replace(build, host=here)
+        usual = FirstWord(ordinary, pulse, "tcg", here, reactor, tmp_path).slowness()
         assert found is not None
         assert usual is not None
         assert found > usual
