@@ -116,6 +116,33 @@ def test_every_clock_source_has_a_row(source: str) -> None:
     assert counted_by(source) in {clock.clock for clock in CLOCKS}
 
 
+def ahead(guest_time: float) -> float:
+    """Return what kvm-clock shows that counted on for 0.1 s while the TSC stood still."""
+    return guest_time + 0.1
+
+
+def test_reading_that_is_heard_late_is_of_where_it_was_made() -> None:
+    """What the source's guest had read, and a slow serial port handed on, was before the move."""
+    healthy = moved(source="kvm-clock", accel="kvm", mono=ahead)
+    late = told(ARRIVED - 0.005, 0.96, "kvm-clock")
+    heard = (*healthy.sides[1].heard, late)
+    history = life.with_destination(healthy, heard=tuple(sorted(heard, key=lambda one: one.at)))
+
+    assert said(healthy) == ""
+    assert said(history) == ""
+
+
+def test_clock_that_comes_apart_after_the_move_is_told() -> None:
+    """What kvm-clock may count while the guest is away it may not when it is there."""
+    healthy = moved(source="kvm-clock", accel="kvm", mono=ahead)
+    strayed = told(ARRIVED + 8 * EVERY, 1.0 + 8 * EVERY, "kvm-clock", {"mono": lambda t: t + 0.2})
+    heard = (*healthy.sides[1].heard, strayed)
+
+    assert "on the destination CLOCK_MONOTONIC, which counts by kvm-clock" in said(
+        life.with_destination(healthy, heard=heard)
+    )
+
+
 def test_few_words_are_too_few_to_keep() -> None:
     """A guest that told of its clocks once afterwards has shown no timer firing."""
     finding = time.judge(moved(after=1))
