@@ -32,11 +32,20 @@ FILE_ALONE = "continues_from_a_file and not exec"
 OLD = "7.2"
 """A build older than `file:` (QEMU 8.2)."""
 PARALLEL = ("-n", "2")
+CARELESS = """
+class Lost:
+    def __del__(self):
+        raise RuntimeError("nobody hears this")
+
+def pytest_runtest_call(item):
+    Lost()
+"""
+"""A plug-in that loses an exception in each scenario, which pytest tells of afterwards."""
 
 
-def run(*words: str, qemu: str = SOUND) -> Ended:
+def run(*words: str, qemu: str = SOUND, **environment: str) -> Ended:
     """Run `landfall qualify` to its end."""
-    with qualify(*words, qemu=qemu) as under_way:
+    with qualify(*words, qemu=qemu, **environment) as under_way:
         return under_way.ended()
 
 
@@ -285,6 +294,16 @@ def test_doctor_tells_what_to_do_about_what_does_not_work() -> None:
 
     assert any(each["name"].startswith("QEMU") and each["works"] for each in checks)
     assert helpless == []
+
+
+def test_what_pytest_finds_after_a_scenario_is_an_error_of_the_harness(tmp_path: Path) -> None:
+    """A scenario that is kept, and in which an exception was lost, does not count as kept."""
+    (tmp_path / "careless.py").write_text(CARELESS)
+
+    ended = run("-k", ONE, "-p", "careless", PYTHONPATH=str(tmp_path))
+
+    assert ended.status == 3, ended.output
+    assert "error " in ended.output
 
 
 def test_report_that_cannot_be_written_is_an_error_of_the_harness(tmp_path: Path) -> None:
