@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from landfall.errors import HarnessError
+from landfall.build import QemuBuild
+from landfall.errors import HarnessError, PromiseBroken
+from landfall.guest import Guest
+from landfall.machine import Machine
 from landfall.migration import migrate
 from landfall.qmp import CommandRefused
 from landfall.stage import Stage
@@ -70,6 +73,19 @@ def test_machine_that_qemu_does_not_know_breaks_no_promise(start: Start, broken:
         twin.connect()
 
     assert broken() == {}
+
+
+def test_guest_that_qemu_stops_by_itself_is_told_of_at_once(
+    stage: Stage, build: QemuBuild, pulse: Guest
+) -> None:
+    """A guest that nobody told to stop, and that is not up, is not waited for."""
+    vm = VM(stage, build, Machine(pulse), "source")
+    vm.start()
+    vm.connect()
+    vm.qmp.execute("stop")  # as KVM has QEMU do that cannot enter a guest
+
+    with pytest.raises(PromiseBroken, match="the source's QEMU stopped the guest by itself"):
+        vm.wait_for_guest(beats=1000)
 
 
 def test_saved_state_does_not_outlive_its_scenario(

@@ -163,6 +163,28 @@ def test_timer_that_falls_silent_is_told_by_its_name(key: str, name: str) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("slowness", "every", "convicts"), [(1.0, 8, True), (10.0, 8, False), (10.0, 0, True)]
+)
+def test_timer_that_fires_seldom_is_a_slow_hosts(
+    slowness: float, every: int, *, convicts: bool
+) -> None:
+    """A host that is ten times slower may let a timer fire so seldom; one that is dead is told."""
+    healthy = with_timers(after=40)
+    seldom = [
+        _changed(heard, {"pits": 50 + (n // every if every else 0)}, set())
+        for n, heard in enumerate(
+            h for h in healthy.sides[1].heard if "pits" in h.statement.numbers
+        )
+    ]
+    rest = tuple(h for h in healthy.sides[1].heard if "pits" not in h.statement.numbers)
+    heard = tuple(sorted((*rest, *seldom), key=lambda one: one.at))
+    history = life.with_destination(healthy, heard=heard)
+    sides = tuple(replace(side, slowness=slowness) for side in history.sides)
+
+    assert ("PIT interrupts came in" in said(replace(history, sides=sides))) is convicts
+
+
 @pytest.mark.parametrize("key", ["pits", "hpets", "rtcs"])
 def test_timer_that_nobody_tells_of_any_more_is_not_kept(key: str) -> None:
     """A guest that stops telling of a timer keeps nothing."""
