@@ -22,9 +22,10 @@ from statistics import median
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.browser import Browser, browser, found  # noqa: E402
+
 from landfall.report import html, results  # noqa: E402 - found beside the tests' browser
 from landfall.report.run import Run  # noqa: E402
-from tests.browser import Browser, browser, found  # noqa: E402
 
 LARGEST = 15e6
 """Bytes that the page of 5,000 scenarios may have."""
