@@ -145,6 +145,17 @@ def test_tsc_may_count_the_wall_under_kvm_and_no_more() -> None:
     assert "came apart" in said(back)
 
 
+def test_reading_that_is_heard_late_is_of_where_it_was_made() -> None:
+    """What the source's guest had read, and a slow serial port handed on, was before the move."""
+    healthy = with_timers(ahead=0.1, accel="kvm")
+    first = next(h for h in healthy.sides[1].heard if h.statement.kind == "timers")
+    late = told(0, first.at - 0.001, 0.96)
+
+    assert "came apart" not in said(with_heard(healthy, 1, [late]))
+    prompt = told(0, first.at + EVERY / 2, 0.9)  # made where it was heard, and so much behind
+    assert "on the destination the TSC came apart" in said(with_heard(healthy, 1, [prompt]))
+
+
 def test_timer_in_the_kernel_may_start_anew() -> None:
     """Under KVM nobody says where the PIT's counter goes on, so nobody is convicted of it."""
     moved_pit = {"pit": shown(COUNTERS[2], 0.005)}

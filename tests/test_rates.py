@@ -49,6 +49,20 @@ def test_cap_that_is_not_the_one_claimed_is_seen(start: Callable[..., tuple[VM, 
     assert measure_rates(migration).running.rate > 2 * SLOW
 
 
+def test_migration_that_is_waited_for_has_a_curve(start: Callable[..., tuple[VM, VM]]) -> None:
+    """Whoever waits for the end of a slow migration is told how far it had come meanwhile."""
+    source, destination = start(memory=8)
+    source.set_guest(rate=0)
+
+    migration = start_migration(source, to=destination, via=TCP, bandwidth=SLOW)
+    migration.outcome()
+
+    active = [s["ram"] for s in migration.attempt.samples if s.get("status") == "active"]
+    assert len(active) >= 5
+    assert len({ram["transferred"] for ram in active}) >= 3
+    assert active[0]["remaining"] > active[-1]["remaining"]
+
+
 def test_stream_that_was_not_recorded_cannot_be_measured(
     start: Callable[..., tuple[VM, VM]],
 ) -> None:
