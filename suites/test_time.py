@@ -216,6 +216,16 @@ def test_invariant_tsc_of_a_given_frequency_migrates(source: VM, destination: VM
     assert destination.owns_the_guest
 
 
+@pytest.mark.parametrize("append", [""], ids=["plain"], indirect=True)
+@pytest.mark.parametrize("destination_starts_at_once", [True], ids=["young"], indirect=True)
+@pytest.mark.parametrize("accel", ["kvm"], indirect=True)
+def test_guest_as_young_as_its_destination_goes_on(source: VM, destination: VM) -> None:
+    """A guest's TSC goes on also where it runs for less than a second longer than its QEMU."""
+    assert migrate(source, to=destination, via=TCP).status == "completed"
+
+    assert destination.owns_the_guest
+
+
 @pytest.mark.parametrize("cpu", ["qemu64,+tsc-deadline", "qemu64,+kvmclock"], indirect=True)
 @pytest.mark.parametrize("accel", ["kvm"], indirect=True)
 def test_clock_of_kvm_continues(source: VM, destination: VM) -> None:

@@ -14,7 +14,7 @@ from landfall.baseline.definitions import Definitions
 from landfall.baseline.strongest import Baseline, Pair
 from landfall.baseline.words import AMD, INTEL
 from landfall.build import QemuBuild
-from landfall.errors import Missing, PromiseBroken
+from landfall.errors import Missing, PromiseBroken, UsageError
 from landfall.facts import Facts
 from landfall.foreign_cpu import expect_the_same_rate, expect_two_kinds, flag_of, refused
 from landfall.history import UNSCALED
@@ -42,7 +42,7 @@ def bench(*vendors: str, accel: str = "kvm", cpu: str = "", **facts: Any) -> Ben
         destination=builds[1],
         pair=SimpleNamespace(facts=told),
         accel=SimpleNamespace(name=accel),
-        settings=SimpleNamespace(cpu=cpu),
+        settings=SimpleNamespace(cpu=cpu, matrix=(), machine_type="q35"),
         baselines={("here", "there", "q35"): found},
     )
     return cast(Bench, made)
@@ -87,6 +87,14 @@ def test_tsc_of_a_frequency_needs_a_host_that_scales_it() -> None:
     assert cpus.given(scaling, "qemu64,tsc-frequency=1") == "qemu64,tsc-frequency=1"
     with pytest.raises(Missing, match="host here cannot scale a TSC"):
         cpus.given(unscaling, "qemu64,tsc-frequency=1")
+
+
+def test_run_whose_cpu_no_host_can_give_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked of the whole run, and cannot be, is told before anything is run."""
+    asked = "qemu64,tsc-frequency=1"
+    monkeypatch.setattr(cpus, "type_for", lambda *_asked: "q35")
+    with pytest.raises(UsageError, match=f"--cpu {asked}: host here cannot scale a TSC"):
+        cpus.check(bench("amd", "amd", cpu=asked, flags=frozenset({"svm"})))
 
 
 def test_rate_is_unable_where_qemu_warns_of_it() -> None:
