@@ -43,8 +43,8 @@ with_rings = pytest.mark.parametrize(
 
 @pytest.fixture
 def memory() -> int:
-    """Enough that each vCPU fills all but the large ring before it comes to a page again."""
-    return 64
+    """Enough that each vCPU fills the usual ring before it comes to a page again."""
+    return 40
 
 
 @with_rings
