@@ -25,17 +25,22 @@ from landfall.migration import migrate
 from landfall.transport import TCP
 from landfall.vm import VM
 
-SMOKE = {("destination-killed", "first-pass"), ("cancelled", "first-pass")}
+LAB = frozenset({("destination-killed", "first-pass")})
+SMOKE = {*LAB, ("cancelled", "first-pass")}
 Met = tuple[Fault, Phase, Cell]
 
 
-def named(met: list[Met], *few: pytest.MarkDecorator) -> list[object]:
-    """Give each cell its name; a few are for the profile smoke, and have other marks besides."""
+def named(met: list[Met], lab: frozenset[tuple[str, str]] = frozenset()) -> list[object]:
+    """Give each cell its name; a few are for the profile smoke, and fewer for the lab."""
     return [
         pytest.param(
             *cell,
             id=f"{cell[0]}-{cell[1]}",
-            marks=[pytest.mark.smoke, *few] if (cell[0].name, cell[1].name) in SMOKE else [],
+            marks=[
+                mark
+                for mark, members in ((pytest.mark.smoke, SMOKE), (pytest.mark.lab, lab))
+                if (cell[0].name, cell[1].name) in members
+            ],
         )
         for cell in met
     ]
@@ -59,7 +64,7 @@ def devices(fault: Fault) -> tuple[Device, ...]:
 
 
 @pytest.mark.fault
-@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.SOURCE), pytest.mark.lab))
+@pytest.mark.parametrize(("fault", "phase", "cell"), named(cells(Owner.SOURCE), LAB))
 def test_guest_continues_on_the_source(
     source: VM, destination: VM, fault: Fault, phase: Phase, cell: Cell
 ) -> None:
