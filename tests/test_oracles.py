@@ -44,6 +44,17 @@ def test_healthy_history_is_kept(oracle: Oracle) -> None:
     assert all(count > 0 for count in finding.earned.values())
 
 
+def test_heartbeats_that_were_heard_late_convict_nobody() -> None:
+    """A runner that heard nothing for a while is no clock: neither for a rate nor for a jump."""
+    healthy = life.moved()
+    source = healthy.sides[0]
+    stop = next(event.at for event in source.events if event.name == "STOP")
+    few, many = source.heard[:6], source.heard[6:]
+    late = (replace(many[0], at=stop - 0.001), *(replace(h, at=stop + 0.09) for h in many[1:]))
+
+    assert told(time.judge(life.with_source(healthy, heard=(*few, *late)))) == ""
+
+
 def test_clock_of_a_guest_that_nobody_moved_is_judged() -> None:
     """A guest that was only refused to be moved is looked at all the same, over all its life."""
     heard = (*life.beats(1, 40, at=0.2, guest_time=0.2), life.verified(41, 1.1))
