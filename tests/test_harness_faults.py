@@ -14,6 +14,7 @@ from landfall.errors import HarnessError, PromiseBroken
 from landfall.guest import Guest
 from landfall.machine import Machine
 from landfall.migration import migrate
+from landfall.plugin import controller
 from landfall.qmp import CommandRefused
 from landfall.stage import Stage
 from landfall.transport import EXEC_FILE, TCP, Address, Live
@@ -99,3 +100,13 @@ def test_saved_state_does_not_outlive_its_scenario(
 
     assert broken() == {}
     assert not path.parent.exists()
+
+
+def test_fixture_that_there_is_not_is_told_by_its_name() -> None:
+    """Of pytest's account of an error in a set-up the conclusion is the reason."""
+    said = (
+        "file suite.py, line 42\n  def test_it(sauce):\nE       fixture 'sauce' not found\n>  ..."
+    )
+    report = pytest.TestReport("suite.py::test_it", ("", 0, ""), {}, "failed", said, "setup")
+
+    assert controller._reason(report) == "fixture 'sauce' not found"
